@@ -1,0 +1,71 @@
+# `make run` sets everything up and runs the main job in the foreground; `make test` sets up what tests need and runs them all.
+# A step that is done leaves a stamp named after what it was made from, and is not done again.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The newest content of the lock and of the project's own metadata decides, never a file's date.
+hash = $(shell cat $(1) pyproject.toml | sha256sum | cut -c1-16)
+RUNTIME := $(VENV)/.runtime-$(call hash,requirements.lock)
+DEV := $(VENV)/.dev-$(call hash,requirements-dev.lock)
+BENCH := $(VENV)/.bench-$(call hash,bench/requirements.lock)
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: setup run test bench lint format lock clean
+
+setup: $(RUNTIME)
+	@$(BIN)/python -m connectors.local.jars
+
+run: setup
+	@exec $(BIN)/rewards up
+
+test: $(DEV) setup lint
+	$(BIN)/pytest tests/unit tests/properties tests/contract
+	CHROMIUM="$$($(BIN)/python -m tests.chromium)" $(BIN)/pytest tests/integration tests/e2e
+
+bench: $(DEV) $(BENCH) setup
+	$(BIN)/python -m bench
+
+lint: $(DEV)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(DEV)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# What a person chose stands in pyproject.toml and connectors/local/jars.py; these write down exactly what that means.
+LOCK := $(BIN)/uv pip compile --quiet --no-header --no-emit-index-url --no-emit-find-links --generate-hashes --universal \
+	--python-version 3.11 pyproject.toml --extra build
+lock: $(DEV)
+	$(LOCK) --output-file requirements.lock
+	$(LOCK) --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(BIN)/python -m connectors.local.jars lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or later is needed; name one with 'make PYTHON=python3.12 …'" >&2; exit 1; }
+	@echo "Setting up Python's environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV) \
+		|| { rm -rf $(VENV); echo "'$(PYTHON) -m venv' does not work here: install it (on Debian and Ubuntu the package python3-venv)" >&2; exit 1; }
+
+$(RUNTIME): | $(BIN)/python
+	@echo "Installing the Python packages of requirements.lock"
+	@$(PIP) install --require-hashes --requirement requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@rm -f $(VENV)/.runtime-* && touch $@
+
+$(DEV): | $(RUNTIME)
+	@echo "Installing the Python packages of requirements-dev.lock"
+	@$(PIP) install --require-hashes --requirement requirements-dev.lock
+	@rm -f $(VENV)/.dev-* && touch $@
+
+$(BENCH): | $(DEV)
+	@echo "Installing the Python packages of bench/requirements.lock"
+	@$(PIP) install --require-hashes --requirement bench/requirements.lock
+	@rm -f $(VENV)/.bench-* && touch $@

@@ -1,0 +1,1 @@
+"""The website: pages, JSON and live updates over what the stream wrote."""

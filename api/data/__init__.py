@@ -1,0 +1,1 @@
+"""The website's tables and one query module a question."""

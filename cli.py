@@ -1,0 +1,126 @@
+"""The command line: composes the packages' commands.
+
+What a command needs is imported when it runs, so that `rewards --help` is quick.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import api.commands
+import connectors.commands
+import connectors.feed.commands
+import migration.commands
+import streams.commands
+import streams.lag.commands
+from connectors.errors import ConnectorsError
+
+DATA = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="Folder of the stack to talk to (default: .rewards in the project)."),
+]
+
+
+def build() -> typer.Typer:
+    """The application `rewards` with all of its commands."""
+    app = typer.Typer(
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        help="Rewards points: invoices change in the warehouse, points follow."
+        " Exit codes: 0 done, 1 failed (the reason is printed), 2 wrong usage.",
+    )
+    for command in (
+        connectors.commands.up,
+        connectors.commands.down,
+        connectors.commands.status,
+        streams.commands.worker,
+        streams.commands.topics,
+        streams.commands.wait,
+        streams.commands.day,
+        streams.commands.points,
+        streams.lag.commands.lag,
+        connectors.feed.commands.feed,
+    ):
+        app.command()(command)
+    app.add_typer(connectors.commands.connectors_app, name="connectors")
+    app.add_typer(migration.commands.database_app, name="database")
+    app.add_typer(api.commands.app, name="api")
+    return app
+
+
+def use_stack(path: Path | None) -> None:
+    """Fill the settings in the environment from a stack's folder.
+
+    A folder that was named wins over the environment; the project's own stack fills only what is unset.
+    """
+    from connectors.errors import StackNotRunningError
+    from connectors.local.folder import StackFolder
+
+    try:
+        environment = StackFolder(path).environment()
+    except StackNotRunningError:
+        if path is not None:
+            raise
+        return
+    for name, value in environment.items():
+        if path is not None or name not in os.environ:
+            os.environ[name] = value
+
+
+def _name_the_stack(app: typer.Typer) -> typer.Typer:
+    """Give every command that has none an option `--data DIR`, which names the stack it talks to."""
+    for info in (*app.registered_commands, app.registered_callback):
+        if info is not None and info.callback is not None:
+            info.callback = _with_data_option(info.callback)
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            _name_the_stack(group.typer_instance)
+    return app
+
+
+def _with_data_option(command: Callable[..., None]) -> Callable[..., None]:
+    signature = inspect.signature(command, eval_str=True)
+    if "data" in signature.parameters:
+        return command
+
+    @functools.wraps(command)
+    def with_stack(*arguments: object, data: Path | None, **options: object) -> None:
+        use_stack(data)
+        command(*arguments, **options)
+
+    option = inspect.Parameter("data", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=DATA)
+    extended = signature.replace(parameters=[*signature.parameters.values(), option])
+    # Typer reads the annotations besides the signature, and both must tell the same.
+    with_stack.__signature__ = extended  # type: ignore[attr-defined]
+    with_stack.__annotations__ = {name: parameter.annotation for name, parameter in extended.parameters.items()}
+    return with_stack
+
+
+def main() -> None:
+    """Run a command; an error that we raise on purpose is one sentence, everything else a traceback."""
+    from pydantic import ValidationError
+
+    from streams.errors import RewardsError
+
+    app = _name_the_stack(build())
+    try:
+        app(prog_name="rewards")
+    except (ConnectorsError, RewardsError) as error:
+        sys.exit(f"Error: {error}")
+    except ValidationError as error:
+        missing = ", ".join(
+            f"REWARDS_{part['loc'][0]}".upper() + f" ({part['msg']})" for part in error.errors() if part["loc"]
+        )
+        sys.exit(f"Error: settings: {missing}. Start a stack with `rewards up`, or name one with --data.")
+
+
+if __name__ == "__main__":
+    main()

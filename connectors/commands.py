@@ -1,0 +1,165 @@
+"""Commands of the stack and of the connectors: `rewards up`, `down`, `status`, `connectors …`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from connectors.registration import ConnectorState
+
+connectors_app = typer.Typer(no_args_is_help=True, help="Register the Debezium connectors with Kafka Connect.")
+
+Data = Annotated[Path | None, typer.Option(help="Folder of the stack (default: .rewards in the project).")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Timeout = Annotated[float, typer.Option(min=0, help="Seconds to wait until every task runs.")]
+
+
+def up(
+    *,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return once everything runs; `rewards down` stops it.")
+    ] = False,
+    feed: Annotated[
+        bool, typer.Option("--feed/--no-feed", help="Sample data and a feed that keeps changing it.")
+    ] = True,
+    data: Data = None,
+    business_date: Annotated[
+        dt.datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Start on this business date; `rewards day --to` moves it on."),
+    ] = None,
+    only: Annotated[str | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Start the stack: Postgres, Kafka, Connect with Debezium, worker, lag, web, feed. Ctrl-C stops all of it.
+
+    Exit codes: 0 it was started (and, in the foreground, stopped again), or runs already; 1 it did not start, and
+    nothing of it is left.
+    """
+    from connectors.local import lifecycle, stack
+    from connectors.local.folder import StackFolder
+    from connectors.local.terminal import StartShown, print_running
+    from connectors.settings import LocalSettings
+
+    folder = StackFolder(data)
+    settings = LocalSettings()
+    if folder.supervised():
+        typer.echo(f"The stack in {folder.path} is running already.")
+        return
+    day = business_date.date().isoformat() if business_date else None
+    units = tuple(only.split(",")) if only else ()
+    lifecycle.prepare(settings)
+    with StartShown(folder) as shown:
+        if detach:
+            arguments = [
+                "--feed" if feed else "--no-feed",
+                *(("--business-date", day) if day else ()),
+                *(("--only", only) if only else ()),
+            ]
+            lifecycle.detach(folder, arguments, shown.changed)
+            print_running(folder)
+        else:
+            lifecycle.run(folder, settings, stack.Wanted(feed, day, units), shown.changed)
+
+
+def down(*, data: Data = None) -> None:
+    """Stop the stack and every process of it, also after its supervisor was killed.
+
+    Exit codes: 0 nothing of it runs any more; 1 something could not be stopped.
+    """
+    from connectors.local import lifecycle
+    from connectors.local.folder import StackFolder
+
+    folder = StackFolder(data)
+    ended = lifecycle.down(folder)
+    typer.echo(f"Stopped {ended} processes." if ended else f"No stack is running in {folder.path}.")
+
+
+def status(*, data: Data = None, as_json: AsJson = False) -> None:
+    """Say what runs, how it is, and where to reach it. The JSON holds passwords.
+
+    Exit codes: 0 everything runs; 1 something does not; 3 no stack was ever started in this folder.
+    """
+    from connectors.errors import StackNotRunningError
+    from connectors.local import lifecycle
+    from connectors.local.folder import StackFolder
+    from connectors.local.terminal import print_status
+
+    try:
+        state = lifecycle.status(StackFolder(data))
+    except StackNotRunningError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(3) from error
+    if as_json:
+        typer.echo(json.dumps(state, indent=2))
+    else:
+        print_status(state)
+    if state["state"] != "running" or any(one["state"] != "running" for one in state["processes"]):
+        raise typer.Exit(1)
+
+
+@connectors_app.command("apply")
+def apply_connectors(*, timeout: Timeout = 90, as_json: AsJson = False) -> None:
+    """Register both connectors, or bring them up to date, and wait until their tasks run. Does nothing the second time.
+
+    Exit codes: 0 they run; 1 they do not (Connect's reason is printed).
+    """
+    from connectors import registration
+
+    _print_connectors(registration.apply(_connector_settings(), timeout), as_json=as_json)
+
+
+@connectors_app.command("status")
+def status_connectors(*, as_json: AsJson = False) -> None:
+    """Say how the connectors are.
+
+    Exit codes: 0 all run; 1 not all of them, or Connect does not answer.
+    """
+    from connectors import registration
+    from connectors.rest import ConnectRest
+
+    found = registration.states(ConnectRest(_connector_settings().connect_url))
+    _print_connectors(found, as_json=as_json)
+    if not all(one.running for one in found):
+        raise typer.Exit(1)
+
+
+@connectors_app.command("restart")
+def restart_connectors(*, timeout: Timeout = 90, as_json: AsJson = False) -> None:
+    """Restart the connectors with their tasks and wait until they run.
+
+    Exit codes: 0 they run; 1 they do not.
+    """
+    from connectors import registration
+
+    _print_connectors(registration.restart(_connector_settings(), timeout), as_json=as_json)
+
+
+@connectors_app.command("delete")
+def delete_connectors(*, as_json: AsJson = False) -> None:
+    """Take the connectors away. Replication slots and what was sent stay: applied again, they go on where they stopped.
+
+    Exit codes: 0 they are gone; 1 they are not.
+    """
+    from connectors import registration
+
+    _print_connectors(registration.delete(_connector_settings()), as_json=as_json)
+
+
+def _connector_settings() -> Any:  # noqa: ANN401 - the type is imported with the command
+    from connectors.settings import ConnectorSettings
+
+    return ConnectorSettings()
+
+
+def _print_connectors(found: list[ConnectorState], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in found], indent=2))
+        return
+    for one in found:
+        tasks = f" (tasks: {', '.join(one.tasks)})" if one.tasks else ""
+        typer.echo(f"{one.name}: {one.state}{tasks}{f': {one.trace}' if one.trace else ''}")

@@ -1,0 +1,1 @@
+"""The sample feed: changes invoices in the warehouse as an ERP would."""

@@ -1,0 +1,1 @@
+"""The embedded stack: Postgres, Kafka and Connect as child processes."""

@@ -1,0 +1,96 @@
+"""The embedded Kafka Connect worker, with Debezium as its plugin."""
+
+from __future__ import annotations
+
+import http.client
+from pathlib import Path
+from typing import Final
+
+from connectors.errors import ConnectError
+from connectors.local import kafka, postgres
+from connectors.local.binaries import Java
+from connectors.local.folder import HOST, Secrets, StackFolder
+from connectors.rest import ConnectRest
+
+JVM: Final = ("-Xms96m", "-Xmx1g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20")
+CAPTURED: Final = {"WAREHOUSE": postgres.WAREHOUSE, "MEMBERSHIPS": postgres.REWARDS}
+"""Part of the placeholders' names in the connector files -> database."""
+FIXED: Final = {
+    "group.id": "rewards-connect",
+    "key.converter": "org.apache.kafka.connect.json.JsonConverter",
+    "key.converter.schemas.enable": "false",
+    "value.converter": "org.apache.kafka.connect.json.JsonConverter",
+    "value.converter.schemas.enable": "false",
+    "config.storage.topic": "rewards-connect-configs",
+    "config.storage.replication.factor": "1",
+    "offset.storage.topic": "rewards-connect-offsets",
+    "offset.storage.replication.factor": "1",
+    "offset.storage.partitions": "4",
+    "status.storage.topic": "rewards-connect-status",
+    "status.storage.replication.factor": "1",
+    "status.storage.partitions": "1",
+    # At the default of 60 s a Connect that is killed in its first minute takes the snapshot again, and loses what was
+    # between.
+    "offset.flush.interval.ms": "1000",
+    "connector.client.config.override.policy": "All",
+    "scheduled.rebalance.max.delay.ms": "0",
+    "task.shutdown.graceful.timeout.ms": "5000",
+    # Plugins say what they are; looking into every class of every jar takes seconds.
+    "plugin.discovery": "service_load",
+    # The connector files name where the databases are by `${env:REWARDS_CAPTURE_…}`: no password reaches the REST
+    # interface, nor the topic that keeps configurations.
+    "config.providers": "env",
+    "config.providers.env.class": "org.apache.kafka.common.config.provider.EnvVarConfigProvider",
+    "config.providers.env.param.allowlist.pattern": "REWARDS_CAPTURE_.*",
+}
+
+
+def prepare(folder: StackFolder, java: Java, classpath: str, plugins: Path, ports: dict[str, int]) -> tuple[str, ...]:
+    """Write the worker's configuration and return its command."""
+    home = folder.path / "connect"
+    home.mkdir(exist_ok=True, mode=0o700)
+    configuration = FIXED | {
+        "bootstrap.servers": f"{HOST}:{ports['kafka']}",
+        "listeners": f"http://{HOST}:{ports['connect']}",
+        "rest.advertised.host.name": HOST,
+        "rest.advertised.port": str(ports["connect"]),
+        "plugin.path": str(plugins),
+    }
+    file = kafka.write_properties(home / "worker.properties", configuration)
+    return kafka.java_command(java, classpath, JVM, "org.apache.kafka.connect.cli.ConnectDistributed", str(file))
+
+
+def capture_environment(secrets: Secrets, postgres_port: int) -> dict[str, str]:
+    """What the placeholders of the connector files stand for."""
+    found: dict[str, str] = {}
+    for name, database in CAPTURED.items():
+        values = {
+            "HOST": HOST,
+            "PORT": str(postgres_port),
+            "DATABASE": database,
+            "USER": "debezium",
+            "PASSWORD": secrets.passwords["debezium"],
+        }
+        found |= {f"REWARDS_CAPTURE_{name}_{key}": value for key, value in values.items()}
+    return found
+
+
+def probe(url: str) -> str | None:
+    """None while the worker answers and no connector has failed, else what is wrong."""
+    try:
+        found = ConnectRest(url, timeout_seconds=3).connectors()
+    except (ConnectError, OSError, http.client.HTTPException) as error:
+        return str(error) or type(error).__name__
+    failed = [
+        name
+        for name, status in found.items()
+        if any(one["state"] == "FAILED" for one in (status["connector"], *status["tasks"]))
+    ]
+    return f"failed: {', '.join(sorted(failed))}" if failed else None
+
+
+def restart_failed(url: str) -> None:
+    """Restart what has failed in a worker that answers: Debezium waits for a database that is away, not for ever."""
+    rest = ConnectRest(url, timeout_seconds=10)
+    for name in rest.connectors():
+        rest.restart(name, only_failed=True)

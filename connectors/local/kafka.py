@@ -1,0 +1,101 @@
+"""The embedded Kafka broker: one node in KRaft mode, broker and controller in one process."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Final
+
+from connectors.errors import StackError
+from connectors.local.binaries import Java
+from connectors.local.folder import HOST, StackFolder
+
+LOG4J: Final = Path(__file__).with_name("log4j2.properties")
+JVM: Final = ("-Xms64m", "-Xmx512m", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20")
+FIXED: Final = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    # Topics are created by `rewards topics`: one that appears when asked for has the wrong number of partitions.
+    "auto.create.topics.enable": "false",
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "8",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "4",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    "num.network.threads": "2",
+    "num.io.threads": "4",
+    # The default takes 128 MB of the heap for the compaction of topics that are small here.
+    "log.cleaner.dedupe.buffer.size": "16777216",
+}
+
+
+def java_command(java: Java, classpath: str, jvm: tuple[str, ...], main: str, *arguments: str) -> tuple[str, ...]:
+    """Command line of one of Kafka's programs."""
+    options = (f"-Dlog4j2.configurationFile={LOG4J}", "-Djava.awt.headless=true", "-cp", classpath)
+    return (str(java.binary), *jvm, *options, main, *arguments)
+
+
+def prepare(folder: StackFolder, java: Java, classpath: str, ports: dict[str, int]) -> tuple[str, ...]:
+    """Write the configuration, format the log folder at the first start, and return the broker's command.
+
+    Raises:
+        StackError: formatting failed (with Kafka's own words).
+
+    """
+    home = folder.path / "kafka"
+    home.mkdir(exist_ok=True, mode=0o700)
+    controller = f"{HOST}:{ports['kafka_controller']}"
+    configuration = FIXED | {
+        # Named here and not kept in the metadata, so that the next run may use other ports.
+        "controller.quorum.voters": f"1@{controller}",
+        "listeners": f"PLAINTEXT://{HOST}:{ports['kafka']},CONTROLLER://{controller}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{ports['kafka']}",
+        "log.dirs": str(home / "data"),
+    }
+    file = write_properties(home / "server.properties", configuration)
+    if not (home / "data" / "meta.properties").exists():
+        arguments = (
+            "format",
+            "--cluster-id",
+            folder.secrets().kafka_cluster_id,
+            "--config",
+            str(file),
+            "--ignore-formatted",
+        )
+        formatted = subprocess.run(  # noqa: S603
+            java_command(java, classpath, ("-XX:TieredStopAtLevel=1",), "kafka.tools.StorageTool", *arguments),
+            capture_output=True, text=True, cwd=home, check=False,
+        )  # fmt: skip
+        if formatted.returncode:
+            raise StackError(
+                f"Kafka's log folder could not be formatted: {(formatted.stderr or formatted.stdout).strip()}"
+            )
+    return java_command(java, classpath, JVM, "kafka.Kafka", str(file))
+
+
+def write_properties(path: Path, configuration: dict[str, str]) -> Path:
+    """Write a Java properties file; none of our values needs more than its backslashes escaped."""
+    path.write_text(
+        "".join(f"{key}={value}\n" for key, value in configuration.items()).replace("\\", "\\\\"), encoding="utf-8"
+    )
+    return path
+
+
+def probe(bootstrap: str) -> str | None:
+    """None once the broker answers a metadata request, else why not."""
+    from kafka import KafkaAdminClient
+    from kafka.errors import KafkaError
+
+    try:
+        client = KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=3000, bootstrap_timeout_ms=1500)
+        try:
+            client.describe_cluster()
+        finally:
+            client.close()
+    except (KafkaError, OSError) as error:
+        return str(error) or type(error).__name__
+    return None

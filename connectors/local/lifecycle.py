@@ -1,0 +1,218 @@
+"""`rewards up`, `down` and `status`: one stack in one folder, from its first start to the end of its last process."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import logging
+import logging.handlers
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import psutil
+
+from connectors.errors import StackError
+from connectors.local import binaries, jars, leftovers, stack
+from connectors.local.folder import StackFolder
+from connectors.local.supervisor import LOG_BYTES, Supervisor
+from connectors.local.units import Child, Unit
+from connectors.settings import LocalSettings
+
+log = logging.getLogger(__name__)
+DETACHED_SECONDS: Final = 300
+DOWN_SECONDS: Final = 90
+
+Shown = Callable[[dict[str, Any]], None]
+"""Called with the state whenever it changes."""
+
+
+def prepare(settings: LocalSettings) -> None:
+    """Download what is missing, with a progress bar, before anything is started."""
+    jars.fetch_shown(jars.JarCache(settings.cache))
+    binaries.java(settings.java_home)
+
+
+def run(folder: StackFolder, settings: LocalSettings, wanted: stack.Wanted, shown: Shown) -> None:
+    """Start the stack and supervise it until SIGINT, SIGTERM or SIGHUP; then stop all of it.
+
+    Raises:
+        StackError: another supervisor runs here, or the start failed (everything that was started has been stopped).
+
+    """
+    folder.create()
+    with folder.locked(), _signals() as stop, _logging(folder):
+        leftovers.end(folder)
+        ports = folder.ports()
+        state: dict[str, Any] = stack.addresses(folder.secrets(), ports) | {
+            "business_date": wanted.business_date or "",
+            "state": "starting",
+            "error": None,
+            "timezone": settings.timezone,
+            "ports": ports,
+            "processes": [_own_entry()],
+        }
+        folder.save(state)
+
+        def changed(units: Sequence[Unit], up: bool) -> None:
+            state["state"] = "stopping" if stop.is_set() else "running" if up else "starting"
+            children = [unit for unit in units if isinstance(unit, Child) and (unit.pid is not None or not unit.once)]
+            state["processes"] = [_own_entry(), *(child.describe() for child in children)]
+            folder.save(state)
+            shown(state)
+
+        try:
+            Supervisor(stack.units(folder, settings, ports, wanted), folder, changed).run(stop)
+        except StackError as error:
+            state["error"] = str(error)
+            log.error("%s", error)
+            raise
+        finally:
+            state["state"] = "failed" if state["error"] else "stopped"
+            state["processes"] = [{"name": one["name"], "pid": None, "state": "stopped"} for one in state["processes"]]
+            folder.save(state)
+
+
+def detach(folder: StackFolder, arguments: Sequence[str], shown: Shown) -> None:
+    """Start a supervisor in the background and wait until the stack is up.
+
+    Raises:
+        StackError: it did not come up; the text is the supervisor's.
+
+    """
+    folder.create()
+    with (folder.logs / "supervisor.out").open("wb") as output:
+        supervisor = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "cli", "up", "--data", str(folder.path), *arguments],
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd="/", start_new_session=True,
+        )  # fmt: skip
+    try:
+        _await_up(folder, supervisor, shown)
+    except BaseException:
+        supervisor.terminate()
+        supervisor.wait()
+        raise
+
+
+def _await_up(folder: StackFolder, supervisor: subprocess.Popen[bytes], shown: Shown) -> None:
+    deadline = time.monotonic() + DETACHED_SECONDS
+    while time.monotonic() < deadline:
+        state = folder.state()
+        mine = any(one["pid"] == supervisor.pid for one in state.get("processes", []))
+        if supervisor.poll() is not None:
+            said = (folder.logs / "supervisor.out").read_text(encoding="utf-8", errors="replace").strip()
+            raise StackError(folder.state().get("error") or f"the supervisor ended at once: {said}")
+        if mine:
+            shown(state)
+            if state["state"] == "running":
+                return
+        time.sleep(0.1)
+    raise StackError(f"the stack was not up after {DETACHED_SECONDS} s; see {folder.logs}")
+
+
+def down(folder: StackFolder) -> int:
+    """Stop the stack, also what is left of one whose supervisor was killed; returns how many processes that was.
+
+    Raises:
+        StackError: the supervisor did not end in time.
+
+    """
+    entry = _supervisor(folder)
+    if entry is None:
+        return leftovers.end(folder)
+    running = len([one for one in folder.state()["processes"] if one["pid"]])
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(entry["pid"], signal.SIGTERM)
+    deadline = time.monotonic() + DOWN_SECONDS
+    while leftovers.alive(entry):
+        if time.monotonic() > deadline:
+            raise StackError(f"the supervisor (pid {entry['pid']}) does not end; see {folder.logs / 'supervisor.log'}")
+        time.sleep(0.05)
+    return running
+
+
+def _supervisor(folder: StackFolder) -> dict[str, Any] | None:
+    """Return the supervisor's entry while it lives."""
+    if not folder.supervised():
+        return None
+    return next((one for one in folder.state().get("processes", []) if one["name"] == "supervisor"), None)
+
+
+def status(folder: StackFolder) -> dict[str, Any]:
+    """The state as it is now: every process asked, not only what the supervisor wrote last.
+
+    Raises:
+        StackNotRunningError: no stack was ever started here.
+
+    """
+    folder.environment()
+    state = folder.state()
+    supervised = _supervisor(folder) is not None
+    secrets = folder.secrets()
+    with ThreadPoolExecutor() as pool:
+        state["processes"] = list(
+            pool.map(
+                lambda one: _asked(one, lambda: stack.probe(one["name"], secrets, state["ports"])), state["processes"]
+            )
+        )
+    if not supervised:
+        state["state"] = "unsupervised" if any(one["pid"] for one in state["processes"]) else "stopped"
+    state["business_date"] = stack.business_date(folder, state["timezone"])
+    return state
+
+
+def _asked(entry: dict[str, Any], probe: Callable[[], str | None]) -> dict[str, Any]:
+    """A process' entry with its state as of now."""
+    if entry["pid"] is not None and not leftovers.alive(entry):
+        return entry | {"pid": None, "state": "backoff" if entry["name"] != "supervisor" else "stopped"}
+    if entry["pid"] is None or entry["state"] not in {"running", "unhealthy"}:
+        return entry
+    wrong = probe()
+    return entry | {"state": "unhealthy" if wrong else "running", "reason": wrong}
+
+
+def _own_entry() -> dict[str, Any]:
+    pid = os.getpid()
+    return {
+        "name": "supervisor",
+        "pid": pid,
+        "created": psutil.Process(pid).create_time(),
+        "state": "running",
+        "restarts": 0,
+    }
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[threading.Event]:
+    """An event that is set by the signals on which a stack is stopped."""
+    stop = threading.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, lambda _number, _frame: stop.set()) for number in numbers}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _logging(folder: StackFolder) -> Iterator[None]:
+    """The supervisor's own log, beside those of its children."""
+    handler = logging.handlers.RotatingFileHandler(folder.logs / "supervisor.log", maxBytes=LOG_BYTES, backupCount=1)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger = logging.getLogger("connectors.local")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    logger.propagate = False
+    logger.info("supervisor %d starts at %s", os.getpid(), dt.datetime.now(dt.UTC).isoformat(timespec="seconds"))
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,197 @@
+"""The embedded stack as a whole: what is started, after what, and with which settings."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from connectors.local import binaries, connect, kafka, postgres
+from connectors.local.folder import HOST, Secrets, StackFolder
+from connectors.local.jars import JarCache
+from connectors.local.units import MARK, Child, Step, Unit
+from connectors.settings import LocalSettings, inherited_environment
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What `rewards up` was asked for."""
+
+    feed: bool = True
+    business_date: str | None = None
+    only: tuple[str, ...] = ()
+    """Names of the units to start; empty: all of them."""
+
+
+def addresses(secrets: Secrets, ports: dict[str, int]) -> dict[str, str]:
+    """Where the parts are to be reached, as `rewards status --json` says it."""
+    return {
+        "warehouse": postgres.url("warehouse", postgres.WAREHOUSE, secrets, ports["postgres"]),
+        "rewards": postgres.url("rewards_app", postgres.REWARDS, secrets, ports["postgres"]),
+        "kafka": f"{HOST}:{ports['kafka']}",
+        "connect": f"http://{HOST}:{ports['connect']}",
+        "web": f"http://{HOST}:{ports['web']}",
+    }
+
+
+def probe(name: str, secrets: Secrets, ports: dict[str, int]) -> str | None:
+    """None when a service answers as it should, else what is wrong. Those without a port are well while alive."""
+    where = addresses(secrets, ports)
+    match name:
+        case "postgres":
+            return postgres.probe(postgres.url("postgres", "postgres", secrets, ports["postgres"]))
+        case "kafka":
+            return kafka.probe(where["kafka"])
+        case "connect":
+            return connect.probe(where["connect"])
+        case "api":
+            return _probe_web(f"{where['web']}/healthz")
+    return None
+
+
+def units(folder: StackFolder, settings: LocalSettings, ports: dict[str, int], wanted: Wanted) -> list[Unit]:
+    """Everything that a start does, in order. Finds programs and makes data folders; starts nothing yet.
+
+    Raises:
+        StackError: a program is missing, or a data folder cannot be made.
+
+    """
+    chosen = [
+        unit for unit in _Builder(folder, settings, ports, wanted).all() if not wanted.only or unit.name in wanted.only
+    ]
+    names = {unit.name for unit in chosen}
+    for unit in chosen:
+        unit.after = tuple(name for name in unit.after if name in names)
+    return chosen
+
+
+class _Builder:
+    """Makes the units of one stack."""
+
+    def __init__(self, folder: StackFolder, settings: LocalSettings, ports: dict[str, int], wanted: Wanted) -> None:
+        self._folder = folder
+        self._ports = ports
+        self._wanted = wanted
+        self._secrets = folder.secrets()
+        self._settings = settings
+        self._environment = inherited_environment() | {MARK: self._secrets.stack_id, "PYTHONUNBUFFERED": "1"}
+
+    def all(self) -> Sequence[Unit]:
+        """All units that there are, in the order of a start."""
+        owner = postgres.url("rewards_owner", postgres.REWARDS, self._secrets, self._ports["postgres"])
+        day = self._wanted.business_date
+        return [
+            self._postgres(),
+            self._kafka(),
+            Step("databases", lambda: postgres.create_databases(self._secrets, self._ports["postgres"]), ("postgres",)),
+            self._command("upgrade", ("database", "upgrade"), ("databases",), {"REWARDS_OWNER_DATABASE_URL": owner}),
+            self._command("topics", ("topics",), ("kafka",)),
+            *([self._command("day", ("day", "--start", day), ("upgrade",))] if day else []),
+            self._connect(),
+            self._service("worker", ("worker",), ("upgrade", "topics", *(("day",) if day else ()))),
+            self._service("lag", ("lag",), ("upgrade", "topics")),
+            self._service("api", ("api",), ("upgrade", *(("day",) if day else ()))),
+            self._command("connectors", ("connectors", "apply"), ("upgrade", "topics", "connect")),
+            *(self._sample() if self._wanted.feed else ()),
+        ]
+
+    def _sample(self) -> Sequence[Unit]:
+        """Sample users, data, and a feed that keeps changing it."""
+        return [
+            self._command("samples", ("api", "samples"), ("upgrade",)),
+            self._service("feed", ("feed", "--forever"), ("samples", "connectors", "worker")),
+        ]
+
+    def _postgres(self) -> Child:
+        server = postgres.prepare(self._folder, self._settings, self._ports["postgres"])
+        return Child(
+            "postgres", server.command, account=server.account, environment=self._environment,
+            probe=lambda: probe("postgres", self._secrets, self._ports),
+            # Fast shutdown: open transactions are rolled back, what is committed is written out.
+            stop_signal=signal.SIGINT, stop_seconds=30,
+        )  # fmt: skip
+
+    def _kafka(self) -> Child:
+        command = kafka.prepare(self._folder, self._java, self._jars.classpath(), self._ports)
+        return Child(
+            "kafka",
+            command,
+            environment=self._environment,
+            probe=lambda: probe("kafka", self._secrets, self._ports),
+            stop_seconds=20,
+        )
+
+    def _connect(self) -> Child:
+        command = connect.prepare(self._folder, self._java, self._jars.classpath(), self._jars.plugins(), self._ports)
+        url = addresses(self._secrets, self._ports)["connect"]
+        return Child(
+            "connect", command, ("kafka",),
+            environment=self._environment | connect.capture_environment(self._secrets, self._ports["postgres"]),
+            probe=lambda: probe("connect", self._secrets, self._ports),
+            remedy=lambda: connect.restart_failed(url),
+        )  # fmt: skip
+
+    def _service(self, name: str, arguments: tuple[str, ...], after: tuple[str, ...]) -> Child:
+        return Child(
+            name,
+            self._python(arguments),
+            after,
+            environment=self._rewards_environment(),
+            probe=lambda: probe(name, self._secrets, self._ports),
+        )
+
+    def _command(
+        self, name: str, arguments: tuple[str, ...], after: tuple[str, ...], extra: dict[str, str] | None = None
+    ) -> Child:
+        return Child(
+            name, self._python(arguments), after, environment=self._rewards_environment() | (extra or {}), once=True
+        )
+
+    def _python(self, arguments: tuple[str, ...]) -> tuple[str, ...]:
+        return (sys.executable, "-m", "cli", *arguments, "--data", str(self._folder.path))
+
+    def _rewards_environment(self) -> dict[str, str]:
+        return self._environment | self._folder.environment()
+
+    @property
+    def _java(self) -> binaries.Java:
+        return binaries.java(self._settings.java_home)
+
+    @property
+    def _jars(self) -> JarCache:
+        return JarCache(self._settings.cache)
+
+
+def _probe_web(url: str) -> str | None:
+    try:
+        with urllib.request.urlopen(url, timeout=3):  # noqa: S310 - our own address
+            return None
+    except (urllib.error.URLError, OSError) as error:
+        return str(error)
+
+
+def business_date(folder: StackFolder, timezone: str) -> str:
+    """The stack's business date as its database has it; today's in the business zone where it says none."""
+    import datetime as dt
+    from zoneinfo import ZoneInfo
+
+    import psycopg2
+
+    secrets, ports = folder.secrets(), folder.state()["ports"]
+    try:
+        connection = psycopg2.connect(
+            postgres.url("rewards_app", postgres.REWARDS, secrets, ports["postgres"]), connect_timeout=2
+        )
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT business_date FROM public.business_day")
+                found: Any = cursor.fetchone()
+        finally:
+            connection.close()
+    except psycopg2.Error:
+        found = None
+    return str(found[0] if found else dt.datetime.now(ZoneInfo(timezone)).date())

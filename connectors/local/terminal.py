@@ -1,0 +1,119 @@
+"""What a person sees while a stack starts, once it runs, and when asked for its status."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from types import TracebackType
+from typing import Any, Final, Self
+
+from rich.console import Console
+from rich.status import Status
+from rich.table import Table
+from rich.text import Text
+
+from connectors.local.folder import StackFolder
+
+COLOURS: Final = {
+    "running": "green",
+    "backoff": "yellow",
+    "unhealthy": "yellow",
+    "starting": "cyan",
+    "waiting": "dim",
+    "failed": "red",
+}
+
+
+class StartShown:
+    """Progress of a start on the terminal: a line for each process that runs, and a spinner with what is awaited."""
+
+    def __init__(self, folder: StackFolder) -> None:
+        self._folder = folder
+        self._console = Console()
+        self._spinner = Status("starting", console=self._console)
+        self._began = time.monotonic()
+        self._states: dict[str, str] = {}
+        self._announced = False
+
+    def __enter__(self) -> Self:
+        self._spinner.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._spinner.stop()
+
+    def changed(self, state: dict[str, Any]) -> None:
+        """Show what is new."""
+        for one in state["processes"]:
+            before = self._states.get(one["name"])
+            self._states[one["name"]] = one["state"]
+            if (
+                one["state"] != before
+                and one["name"] != "supervisor"
+                and one["state"] not in {"waiting", "starting", "done"}
+            ):
+                self._line(one)
+        if state["state"] == "running" and not self._announced:
+            self._announced = True
+            self._spinner.stop()
+            self._console.print(f"All running after {time.monotonic() - self._began:.0f} s.", highlight=False)
+            if sys.argv[1:2] != ["up"] or "--detach" not in sys.argv:
+                print_running(self._folder)
+        awaited = [one["name"] for one in state["processes"] if one["state"] in {"waiting", "starting"}]
+        self._spinner.update(f"{state['state']}: {', '.join(awaited)}" if awaited else state["state"])
+
+    def _line(self, one: dict[str, Any]) -> None:
+        text = Text.assemble((f"{one['name']:<10}", "bold"), (f"{one['state']:<10}", COLOURS.get(one["state"], "")))
+        if one.get("reason"):
+            text.append(f" {one['reason']}")
+        self._console.print(text)
+
+
+def print_running(folder: StackFolder) -> None:
+    """Where to go and what to try."""
+    state = folder.state()
+    console = Console(highlight=False, soft_wrap=True)
+    running = {one["name"] for one in state["processes"] if one["state"] == "running"}
+    if "api" in running:
+        console.print(f"\n[bold]Web[/bold]        {state['web']}")
+        logins = subprocess.run(  # noqa: S603
+            [sys.executable, "-m", "cli", "api", "logins", "--data", str(folder.path)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        console.print(logins.stdout, markup=False, end="")
+    console.print(f"[bold]Warehouse[/bold]  psql {state['warehouse']}")
+    console.print(f"[bold]Points[/bold]     psql {state['rewards']}")
+    if "feed" in running:
+        console.print(
+            "\n[bold]Try[/bold]        UPDATE invoice_transactions SET transaction_amount = transaction_amount + 100"
+            " WHERE transaction_id = (SELECT min(transaction_id) FROM invoice_transactions"
+            " WHERE transaction_type_rewards_invoice);"
+        )
+    console.print(f"\nLogs in {folder.logs}; `rewards status` says how everything is, `rewards down` stops it.")
+
+
+def print_status(state: dict[str, Any]) -> None:
+    """Processes and addresses, without passwords."""
+    console = Console(highlight=False)
+    table = Table("process", "state", "pid", "restarts", "last exit", "", box=None)
+    for one in state["processes"]:
+        last_exit = "" if one.get("last_exit") is None else str(one["last_exit"])
+        colour = COLOURS.get(one["state"], "")
+        table.add_row(
+            one["name"],
+            Text(one["state"], colour),
+            str(one["pid"] or ""),
+            str(one.get("restarts", "")),
+            last_exit,
+            one.get("reason") or "",
+        )
+    console.print(table)
+    console.print(
+        f"stack {state['state']}; business date {state['business_date']}; web {state['web']};"
+        f" kafka {state['kafka']}; connect {state['connect']}"
+    )

@@ -1,0 +1,60 @@
+"""Watermark rows: one a partition of a captured topic, with a key that lands in that partition.
+
+Connect partitions by murmur2 of the record's key, as every client of Kafka does; the key is what Connect's JSON
+converter makes of the row's `customer_master_id`. The rows are updated by the connector's heartbeat (see the connector
+files).
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import count
+
+
+def key_bytes(customer_master_id: str) -> bytes:
+    """The record key of a customer, byte for byte as Connect's JSON converter writes it."""
+    return json.dumps({"customer_master_id": customer_master_id}, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def partition_of(customer_master_id: str, partitions: int) -> int:
+    """The partition that a customer's records land in."""
+    from kafka.partitioner.default import murmur2
+
+    hashed: int = murmur2(key_bytes(customer_master_id))
+    return (hashed & 0x7FFFFFFF) % partitions
+
+
+def watermark_ids(partitions: int) -> list[str]:
+    """Each partition's watermark: `watermark-3-12` is the thirteenth name tried for partition 3, and lands there."""
+    found = []
+    for partition in range(partitions):
+        names = (f"watermark-{partition}-{attempt}" for attempt in count())
+        found.append(next(name for name in names if partition_of(name, partitions) == partition))
+    return found
+
+
+def seed(address: str, partitions: int) -> int:
+    """Make a database's watermark rows those of the topic's partitions; returns how many were changed.
+
+    Args:
+        address: the database, as a role that may write its `rewards_watermarks`.
+        partitions: of the topic that the rows' changes go to.
+
+    """
+    import psycopg2
+
+    ids = watermark_ids(partitions)
+    connection = psycopg2.connect(address)
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute("DELETE FROM public.rewards_watermarks WHERE customer_master_id <> ALL (%s)", (ids,))
+            changed: int = cursor.rowcount
+            cursor.execute(
+                "INSERT INTO public.rewards_watermarks (customer_master_id, mark, marked_at)"
+                " SELECT id, 0, clock_timestamp() FROM unnest(%s) AS id ON CONFLICT DO NOTHING",
+                (ids,),
+            )
+            changed += cursor.rowcount
+    finally:
+        connection.close()
+    return changed

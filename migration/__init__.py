@@ -1,0 +1,1 @@
+"""The schema's versions (Alembic), and the way over from the old database."""

@@ -1,0 +1,1 @@
+"""The invoice processor: change events in, points out."""

@@ -1,0 +1,1 @@
+"""One module an agent: read, evaluate, write, forward."""

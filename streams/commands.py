@@ -1,0 +1,116 @@
+"""Commands of the stream: `rewards worker`, `topics`, `wait`, `day`, `points`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def worker(
+    *,
+    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+) -> None:
+    """Run one worker in the foreground. Several may run, also on other machines: each takes its share of the partitions.
+
+    Exit codes: 0 stopped by a signal; 65 too many records cannot be used; 70 a fault of ours (nothing was committed after it).
+    """
+    from streams.app import run_worker
+    from streams.settings import StreamSettings
+
+    run_worker(StreamSettings(), log_level=log_level)
+
+
+def topics() -> None:
+    """Create the program's topics where they are missing. Does nothing the second time.
+
+    Exit codes: 0 they exist; 1 no broker answers, or one has another number of partitions.
+    """
+    from streams.settings import StreamSettings
+    from streams.topic_admin import ensure_topics
+    from streams.topics import ALL
+
+    created = ensure_topics(StreamSettings().kafka_bootstrap, ALL)
+    typer.echo(f"Created {', '.join(created)}." if created else "All topics exist.")
+
+
+def wait(
+    *,
+    timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait at most.")] = 60.0,
+    as_json: AsJson = False,
+) -> None:
+    """Wait until everything committed to the warehouse before this call stands in sunroc_rewards.
+
+    Exit codes: 0 it does; 1 it does not yet, or something is away (the reason is printed).
+    """
+    from streams.errors import SettingsError
+    from streams.settings import StreamSettings
+    from streams.waiting import wait_until_caught_up
+
+    settings = StreamSettings()
+    if settings.warehouse_url is None:
+        raise SettingsError("REWARDS_WAREHOUSE_URL is not set; the warehouse is where what is waited for was committed")
+    seconds = wait_until_caught_up(
+        settings.warehouse_url.get_secret_value(), settings.database_url.get_secret_value(), timeout
+    )
+    _echo({"caught_up": True, "seconds": round(seconds, 3)}, f"Caught up after {seconds:.2f} s.", as_json=as_json)
+
+
+def day(
+    *,
+    to: Annotated[dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Move on to this date.")] = None,
+    start: Annotated[dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], hidden=True)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the business date, or move it on where the stack was started with --business-date.
+
+    Exit codes: 0 done; 1 the date follows the clock, or lies before the one that is open.
+    """
+    from streams.business_day import move_day, read_day, start_day
+    from streams.settings import StreamSettings
+
+    url = StreamSettings().database_url.get_secret_value()
+    if start is not None:
+        found = start_day(url, start.date())
+    elif to is not None:
+        found = move_day(url, to.date())
+    else:
+        found = read_day(url)
+    text = f"{found.business_date} ({'moved by hand' if found.manual else 'follows the clock'})"
+    _echo({"business_date": found.business_date.isoformat(), "manual": found.manual}, text, as_json=as_json)
+
+
+def points(
+    master_id: Annotated[str, typer.Argument(help="The customer_master_id, e.g. M-1001.")],
+    *,
+    limit: Annotated[int, typer.Option(min=0, help="Entries of the log to show.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Show a customer's points a company, what is pending and at risk, and the log that explains them.
+
+    Exit codes: 0 done; 1 nothing is known of the customer.
+    """
+    from streams.customer_report import customer_report
+    from streams.settings import StreamSettings
+
+    report = customer_report(StreamSettings().database_url.get_secret_value(), master_id, log_limit=limit)
+    if as_json:
+        _echo(report, "", as_json=True)
+    else:
+        from streams.terminal import print_report
+
+        print_report(report)
+    if not (report["membership"] or report["companies"] or report["log"]):
+        raise typer.Exit(1)
+
+
+def _echo(value: Any, text: str, *, as_json: bool) -> None:  # noqa: ANN401 -- anything JSON can hold
+    if not as_json:
+        typer.echo(text)
+        return
+    import orjson
+
+    typer.echo(orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2).decode())

@@ -1,0 +1,1 @@
+"""Other drivers of the same calculator."""

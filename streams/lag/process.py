@@ -1,0 +1,102 @@
+"""The lag process: measures and writes about once a second, for as long as it is let. No fault of the world ends it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import time
+from collections.abc import Callable, Sequence
+from threading import Event
+from typing import Final, Protocol
+
+from streams import topics
+from streams.errors import TransientError
+from streams.lag.measure import Measurement, Meter, Reader
+from streams.lag.status import Status
+
+logger = logging.getLogger(__name__)
+
+LONGEST_BACKOFF_SECONDS: Final = 5.0
+
+
+class ClosableReader(Reader, Protocol):
+    """A reader whose connections can be given back."""
+
+    def close(self) -> None:
+        """Give them back."""
+
+
+class LagProcess:
+    """Keeps `consumer_lag` current.
+
+    Args:
+        read: opens a reader of the broker's offsets.
+        write: stands for one transaction on Postgres, connected anew where needed.
+        interval_seconds: from one measurement to the next.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], ClosableReader],
+        write: Callable[[Sequence[Measurement]], None],
+        interval_seconds: float,
+    ) -> None:
+        self._open = read
+        self._write = write
+        self._interval_seconds = interval_seconds
+        self._reader: ClosableReader | None = None
+        self._meter = Meter(topics.APPLICATION_ID)
+        self._shown: dict[tuple[str, int], Status] = {}
+
+    def run(self, stop: Event) -> None:
+        """Measure until `stop` is set. A fault is logged once when it begins, and once when it is over."""
+        fault_since: float | None = None
+        backoff = self._interval_seconds
+        while not stop.is_set():
+            started = time.monotonic()
+            try:
+                self._log_changes(self.once())
+            except TransientError as error:
+                if fault_since is None:
+                    logger.warning("no measurement, trying again until it works: %s", error)
+                fault_since = fault_since or started
+                self._drop_reader()
+                stop.wait(backoff)
+                backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
+                continue
+            if fault_since is not None:
+                logger.warning("measuring again after %.0f s", time.monotonic() - fault_since)
+            fault_since, backoff = None, self._interval_seconds
+            stop.wait(max(0.0, started + self._interval_seconds - time.monotonic()))
+        self._drop_reader()
+
+    def once(self) -> list[Measurement]:
+        """Measure and write once.
+
+        Raises:
+            TransientError: the broker or Postgres does not answer.
+        """
+        if self._reader is None:
+            self._reader = self._open()
+        measurements = self._meter.measure(self._reader, dt.datetime.now(dt.UTC))
+        self._write(measurements)
+        return measurements
+
+    def _drop_reader(self) -> None:
+        """Start afresh the next time: the clients remember a coordinator that may be another one by then."""
+        reader, self._reader = self._reader, None
+        try:
+            if reader is not None:
+                reader.close()
+        except TransientError as error:
+            logger.debug("closing failed: %s", error)
+
+    def _log_changes(self, measurements: Sequence[Measurement]) -> None:
+        """Say when a partition gets into trouble or out of it, not while it lasts."""
+        now = {(found.topic, found.partition): found.status for found in measurements}
+        for found in measurements:
+            place = (found.topic, found.partition)
+            was = self._shown.get(place, "ok")
+            if found.status != was and "stalled" in {found.status, was}:
+                logger.warning("%s %d is %s: %d records", *place, found.status, found.lag_records)
+        self._shown = now

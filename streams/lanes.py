@@ -1,0 +1,153 @@
+"""Cuts each partition's records into source transactions, and holds back the last until it can be taken for complete.
+
+Place on the data's way: between the agents' decoding and fold.py. Pure but for the clock's reading that comes in as an argument.
+
+The records of one source transaction stand together in a partition. Whether the last of them has come is known once a record of
+another transaction follows. Where nothing follows, it is taken for complete after a short while without more (settings,
+`settle_ms`); a snapshot never is: its end is a record of its own. What is too large to wait in memory goes on as incomplete: its
+rows are kept, and what they are worth waits in Postgres.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from streams.decode import Decoded
+from streams.errors import RecordError
+from streams.known import Cause, Group
+from streams.postgres.sink import DeadLetterRow, EpochRow, Progress
+from streams.records import DueInvoice, Position
+
+
+@dataclass(slots=True)
+class Item:
+    """A record after decoding; a tombstone has neither content nor error."""
+
+    offset: int
+    decoded: Decoded | None = None
+    due: DueInvoice | None = None
+    error: RecordError | None = None
+    key: bytes | None = None
+    value: bytes | None = None
+    """Key and bytes only where there is an error to keep them with."""
+
+
+@dataclass(slots=True)
+class Lane:
+    """A partition of a topic on this worker: what has come and is not done."""
+
+    topic: str
+    partition: int
+    generation_id: int
+    """The consumer's generation that the records came under."""
+    items: list[Item] = field(default_factory=list)
+    end_offset: int = 0
+    arrived_at: float = 0.0
+    """Monotonic seconds."""
+
+    def add(self, items: Sequence[Item], end_offset: int, arrived_at: float) -> None:
+        """Take in what a fetch brought."""
+        self.items.extend(items)
+        self.end_offset = end_offset
+        self.arrived_at = arrived_at
+
+    def cut(self, now: float, settle_seconds: float, held_max: int) -> tuple[int, bool]:
+        """Return how many items can go on, and whether the last transaction among them is complete."""
+        items = self.items
+        start = len(items)
+        transaction: str | None = None
+        while start:
+            decoded = items[start - 1].decoded
+            if decoded is not None:
+                if transaction is None:
+                    transaction = decoded.transaction
+                elif decoded.transaction != transaction:
+                    break
+            start -= 1
+        if transaction is None:
+            return len(items), True
+        tail = [item.decoded for item in items[start:] if item.decoded is not None]
+        if all(decoded.watermark is not None for decoded in tail):
+            return len(items), True
+        drained = items[-1].offset + 1 >= self.end_offset
+        if drained and not tail[0].snapshot and now - self.arrived_at >= settle_seconds:
+            return len(items), True
+        if len(tail) > held_max:
+            return len(items), False
+        return start, True
+
+    def settles_at(self, settle_seconds: float) -> float | None:
+        """Return when what is held can be taken for complete (monotonic seconds); None while nothing is, or more is coming."""
+        items = self.items
+        if not items or items[-1].offset + 1 < self.end_offset:
+            return None
+        last = next((item.decoded for item in reversed(items) if item.decoded is not None), None)
+        return None if last is None or last.snapshot else self.arrived_at + settle_seconds
+
+
+@dataclass(slots=True)
+class Sorted:
+    """What a lane's items come to."""
+
+    groups: list[Group] = field(default_factory=list)
+    epochs: list[EpochRow] = field(default_factory=list)
+    dead_letters: list[DeadLetterRow] = field(default_factory=list)
+
+
+def sort_items(items: Sequence[Item], progress: Progress, *, complete: bool) -> Sorted:
+    """Cut items into groups and note in `progress` how far the partition has come.
+
+    `complete` says whether the last transaction is.
+    """
+    found = Sorted()
+    group: Group | None = None
+    for item in items:
+        if item.error is not None:
+            found.dead_letters.append(_dead_letter(item, progress))
+        if item.due is not None:
+            found.groups.append(Group(progress.partition, 0, Cause(item.due.cause), due=[item.due]))
+        decoded = item.decoded
+        if decoded is None:
+            continue
+        if decoded.snapshot and decoded.lsn > progress.generation and item.offset >= progress.generation_offset:
+            progress.generation = decoded.lsn
+            progress.generation_offset = item.offset
+            progress.snapshot_done = False
+            epoch = EpochRow(progress.topic, Position(decoded.lsn, 0), "snapshot", decoded.committed_ms)
+            found.epochs.append(epoch)
+        # What was read again from before the snapshot belongs to the one before; any lesser generation does.
+        generation = progress.generation if item.offset >= progress.generation_offset else -1
+        if group is None or group.cause.transaction != decoded.transaction:
+            group = Group(progress.partition, generation, Cause(decoded.transaction, decoded.committed_ms))
+            found.groups.append(group)
+        lsn = 0 if decoded.snapshot else decoded.lsn
+        group.rows.extend((lsn, change) for change in decoded.rows)
+        group.memberships.extend((lsn, change) for change in decoded.memberships)
+        if decoded.truncated:
+            position = Position(generation, decoded.lsn)
+            found.epochs.append(EpochRow(progress.topic, position, "truncate", decoded.committed_ms))
+        if decoded.watermark is not None:
+            _note_watermark(decoded, progress)
+        progress.ignored_rows += decoded.ignored
+        progress.last_transaction = decoded.transaction
+    if group is not None:
+        group.complete = complete
+    progress.next_offset = items[-1].offset + 1
+    return found
+
+
+def _note_watermark(decoded: Decoded, progress: Progress) -> None:
+    if decoded.watermark is None:
+        return
+    progress.mark = decoded.watermark.mark
+    progress.mark_lsn = decoded.lsn
+    progress.marked_ms = decoded.committed_ms
+    if decoded.snapshot:
+        progress.snapshot_done = True
+
+
+def _dead_letter(item: Item, progress: Progress) -> DeadLetterRow:
+    error = item.error
+    reason, detail = (error.reason, error.detail) if error is not None else ("", "")
+    return DeadLetterRow(progress.topic, progress.partition, item.offset, item.key, item.value, reason, detail)

@@ -1,0 +1,1 @@
+"""The tables that the stream writes, and the sink that writes them."""

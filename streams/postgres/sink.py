@@ -1,0 +1,305 @@
+"""The sink: reads what a batch touches and writes what came of it, in one transaction under the partitions' locks.
+
+Place on the data's way: between fold.py and Postgres, which is the truth. It knows nothing of Kafka and has no rules. Reading under
+the lock that the write is made under is what keeps two workers apart: what a batch was computed from is what stands there.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from streams.calculator.terms import Terms
+from streams.errors import InvariantError
+from streams.known import NOWHERE, Entry, Horizon, InvoiceState, Known, MembershipState, Writes
+from streams.postgres import statements
+from streams.postgres.connection import connect, faults
+from streams.postgres.rowtext import (
+    entry_line,
+    invoice_line,
+    invoice_state,
+    membership_rows,
+    membership_state,
+    timestamp,
+)
+from streams.postgres.terms import read_terms
+from streams.records import InvoiceId, Position
+from streams.topics import DUE_INVOICES, INVOICES, MEMBERSHIPS, PARTITIONS
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection  # noqa: N812
+    from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+NOTIFY_CHANNEL = "points_changed"
+_NOTIFY_BYTES_MAX = 7_500
+
+
+@dataclass(slots=True)
+class Progress:
+    """A row of `partition_progress`: how far a partition has come; changed by the processor, written with its batch."""
+
+    topic: str
+    partition: int
+    generation: int
+    generation_offset: int
+    snapshot_done: bool
+    next_offset: int
+    last_transaction: str | None
+    mark: int = 0
+    mark_lsn: int = 0
+    marked_ms: int | None = None
+    ignored_rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterRow:
+    """A record that cannot be used, with its place, its bytes and the reason."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRow:
+    """A truncate or a new snapshot that a partition has come upon."""
+
+    topic: str
+    position: Position
+    kind: str
+    happened_ms: int
+
+
+@dataclass(slots=True)
+class Written:
+    """What the transaction left in Postgres, to be forwarded."""
+
+    totals: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    """customer -> company -> [points, pending, at risk], of every customer of the batch."""
+    entry_ids: list[tuple[int, int, Any]] = field(default_factory=list)
+    """(id, part, recorded_at) of each entry, in the order of `Writes.entries`."""
+
+
+class Sink:
+    """One connection's worth of transactions. Not for two threads at once."""
+
+    def __init__(self, database_url: str, *, name: str = "rewards worker") -> None:
+        self._database_url = database_url
+        self._name = name
+        self._connection: Connection | None = None
+        self._terms: tuple[object, Terms] | None = None
+
+    @contextmanager
+    def transaction(self, partitions: Collection[int]) -> Iterator[SinkTransaction]:
+        """Begin, lock the partitions, and commit at the end; on any error nothing is written and the connection is opened anew.
+
+        Raises:
+            TransientError: Postgres is away or refused for a reason that passes.
+            InvariantError: what stands there is not what this was computed from.
+        """
+        try:
+            with faults():
+                connection = self._opened()
+                with connection.cursor() as cursor:
+                    yield SinkTransaction(cursor, sorted(partitions), self._terms_of)
+                connection.commit()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connection; the next transaction opens another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _opened(self) -> Connection:
+        if self._connection is None:
+            connection = connect(self._database_url, name=self._name)
+            self._connection = connection
+            with connection.cursor() as cursor:
+                cursor.execute(statements.SESSION)
+                topics = [INVOICES.name, MEMBERSHIPS.name, DUE_INVOICES.name]
+                cursor.execute(statements.SEED_PROGRESS, (topics, PARTITIONS))
+            connection.commit()
+        return self._connection
+
+    def _terms_of(self, cursor: Cursor, version: object) -> Terms:
+        if self._terms is None or self._terms[0] != version:
+            self._terms = (version, read_terms(cursor))
+        return self._terms[1]
+
+
+class SinkTransaction:
+    """An open transaction that holds the locks of its partitions."""
+
+    def __init__(self, cursor: Cursor, partitions: list[int], terms_of: Any) -> None:  # noqa: ANN401 -- Sink's own
+        self._cursor = cursor
+        cursor.execute(statements.LOCK_PARTITIONS, (partitions,))
+        self.progress: dict[tuple[str, int], Progress] = {(r[0], r[1]): Progress(*r) for r in cursor.fetchall()}
+        cursor.execute(statements.HORIZON, {"invoices": INVOICES.name, "memberships": MEMBERSHIPS.name})
+        found = cursor.fetchone()
+        if found is None:
+            raise InvariantError("business_day has no row; `rewards database upgrade` writes it")
+        day, terms_id, rates, *epochs = found
+        self.horizon = Horizon(
+            day,
+            terms_of(cursor, (terms_id, rates)),
+            floor=_position(epochs[0:2]),
+            doubt=_position(epochs[2:4]),
+            membership_floor=_position(epochs[4:6]),
+        )
+
+    def read(
+        self,
+        invoices: Mapping[InvoiceId, int],
+        memberships: Mapping[str, int],
+        all_of: Collection[str] = (),
+    ) -> Known:
+        """Return what stands there and differs from the revisions that the caller knows (0: nothing known).
+
+        Args:
+            invoices: id -> known revision.
+            memberships: customer -> known revision.
+            all_of: customers of whom all invoices are wanted, whatever is known.
+        """
+        cursor, known = self._cursor, Known()
+        if invoices:
+            cursor.execute(statements.READ_INVOICES, (list(invoices), list(invoices.values())))
+            known.invoices = {state.id: state for state in map(invoice_state, cursor.fetchall())}
+        if memberships:
+            cursor.execute(statements.READ_MEMBERSHIPS, (list(memberships), list(memberships.values())))
+            known.memberships = {row[0]: membership_state(*row) for row in cursor.fetchall()}
+        if all_of:
+            cursor.execute(statements.READ_INVOICES_OF, (list(all_of),))
+            for state in map(invoice_state, cursor.fetchall()):
+                known.invoices[state.id] = state
+                known.invoices_of.setdefault(state.key.customer_master_id, []).append(state.id)
+        return known
+
+    def write(
+        self,
+        writes: Writes,
+        progress: Iterable[Progress],
+        *,
+        customers: Sequence[str],
+        epochs: Iterable[EpochRow] = (),
+        dead_letters: Sequence[DeadLetterRow] = (),
+    ) -> Written:
+        """Write all of a batch; `customers` are those whose totals are wanted back, changed or not."""
+        self._write_memberships(writes.memberships.values())
+        self._write_invoices(writes.invoices.values())
+        written = Written(entry_ids=self._write_entries(writes.entries))
+        self._write_totals(writes)
+        self._write_progress(progress, writes.reloaded_ms)
+        for epoch in epochs:
+            self._cursor.execute(
+                statements.WRITE_EPOCH, (epoch.topic, *epoch.position, epoch.kind, timestamp(epoch.happened_ms))
+            )
+        if dead_letters:
+            columns = zip(
+                *((d.topic, d.partition, d.offset, d.key, d.value, d.reason, d.detail) for d in dead_letters),
+                strict=True,
+            )
+            self._cursor.execute(statements.WRITE_DEAD_LETTERS, [list(column) for column in columns])
+        written.totals = self._read_totals(customers)
+        return written
+
+    def _write_invoices(self, states: Collection[InvoiceState]) -> None:
+        if not states:
+            return
+        self._cursor.copy_expert(statements.COPY_INVOICES, io.StringIO("".join(map(invoice_line, states))))
+        self._cursor.execute(statements.WRITE_INVOICES)
+        self._require(len(states), "invoices")
+
+    def _require(self, expected: int, what: str) -> None:
+        found = self._cursor.fetchone()
+        stood = found[0] if found else None
+        if stood != expected:
+            raise InvariantError(
+                f"{what}: {stood} of {expected} rows stood at the revision that the batch was computed from. "
+                "Another writer went past the partition's lock, or the database was restored to an earlier state."
+            )
+
+    def _write_entries(self, entries: Sequence[Entry]) -> list[tuple[int, int, Any]]:
+        if not entries:
+            return []
+        lines = "".join(entry_line(i, entry) for i, entry in enumerate(entries))
+        self._cursor.copy_expert(statements.COPY_ENTRIES, io.StringIO(lines))
+        self._cursor.execute(statements.WRITE_ENTRIES)
+        return self._cursor.fetchall()
+
+    def _write_totals(self, writes: Writes) -> None:
+        customers = [(*key, *deltas) for key, deltas in writes.customer_deltas.items() if any(deltas)]
+        if customers:
+            self._cursor.execute(statements.WRITE_CUSTOMER_POINTS, _columns(customers))
+        groups = [(*key, *deltas) for key, deltas in writes.group_deltas.items() if any(deltas)]
+        if groups:
+            self._cursor.execute(statements.WRITE_GROUP_TOTALS, _columns(groups))
+        changed = {key[0] for key in writes.customer_deltas} | {
+            e.invoice.key.customer_master_id for e in writes.entries
+        }
+        if changed:
+            names = orjson.dumps(sorted(changed)).decode()
+            payload = names if len(names.encode()) <= _NOTIFY_BYTES_MAX else "*"
+            self._cursor.execute("SELECT pg_notify(%s, %s)", (NOTIFY_CHANNEL, payload))
+
+    def _write_memberships(self, states: Collection[MembershipState]) -> None:
+        if not states:
+            return
+        rows = []
+        for state in states:
+            oldest, current = state.oldest, state.current
+            rows.append(
+                (
+                    state.customer_master_id,
+                    membership_rows(state),
+                    state.revision,
+                    oldest and oldest.generation,
+                    oldest and oldest.lsn,
+                    current and current.reward_group_id,
+                    current and current.enrolled_on,
+                )
+            )
+        self._cursor.execute(statements.WRITE_MEMBERSHIPS, _columns(rows))
+        if self._cursor.rowcount != len(rows):
+            raise InvariantError("memberships: a row stood at another revision than the batch was computed from")
+
+    def _write_progress(self, progress: Iterable[Progress], reloaded_ms: Mapping[int, int]) -> None:
+        for p in progress:
+            reloaded = reloaded_ms.get(p.partition) if p.topic == INVOICES.name else None
+            self._cursor.execute(
+                statements.WRITE_PROGRESS,
+                (
+                    p.topic, p.partition, p.generation, p.generation_offset, p.snapshot_done, p.next_offset, p.last_transaction,
+                    p.mark, p.generation, p.mark_lsn, None if p.marked_ms is None else timestamp(p.marked_ms),
+                    None if reloaded is None else timestamp(reloaded), p.ignored_rows,
+                ),
+            )  # fmt: skip
+
+    def _read_totals(self, customers: Sequence[str]) -> dict[str, dict[str, list[int]]]:
+        if not customers:
+            return {}
+        self._cursor.execute(statements.READ_TOTALS, (list(customers),))
+        totals: dict[str, dict[str, list[int]]] = {customer: {} for customer in customers}
+        for customer, company, *figures in self._cursor.fetchall():
+            totals[customer][company] = figures
+        return totals
+
+
+def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _position(values: Sequence[int | None]) -> Position:
+    generation, lsn = values
+    return NOWHERE if generation is None or lsn is None else Position(generation, lsn)

@@ -1,0 +1,159 @@
+"""The SQL of the sink, apart from the code that runs it (sink.py).
+
+Look-ups against the batch go by index: the sink's session has hash and merge joins off, since with a small temporary table one
+plan that reads all invoices costs more than a thousand changes.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+SESSION: Final = """
+SET jit = off;
+SET enable_hashjoin = off;
+SET enable_mergejoin = off;
+SET TimeZone = 'UTC';
+CREATE TEMPORARY TABLE incoming_invoices (
+  id uuid, customer_master_id text, company text, system_name text, document text, transaction_id bigint, partition smallint,
+  rows jsonb, oldest_generation bigint, oldest_lsn bigint, revision bigint, awaiting text, awaiting_cause jsonb, as_of date,
+  reward_group_id bigint, reward bigint, penalties jsonb, points bigint, pending bigint, at_risk bigint, at_risk_on date,
+  billed numeric, paid numeric, open numeric, due_on date, deadline_on date, settled_on date, next_evaluation_on date
+) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE incoming_entries (
+  ordinal integer, invoice_id uuid, reward_group_id bigint, customer_master_id text, company text, document text, kind text,
+  stage smallint, points_before bigint, points_after bigint, effective_on date, cause text, source_transaction text,
+  committed_at timestamptz, facts jsonb
+) ON COMMIT DELETE ROWS;
+"""
+
+LOCK_PARTITIONS: Final = """
+SELECT topic, partition, generation, generation_offset, snapshot_done, next_offset, last_transaction
+FROM partition_progress WHERE partition = ANY(%s) ORDER BY topic, partition FOR UPDATE
+"""
+
+HORIZON: Final = """
+SELECT d.business_date, (SELECT max(id) FROM program_terms), (SELECT (count(*), max(id))::text FROM rates),
+  floor.generation, floor.lsn, doubt.generation, doubt.lsn, membership_floor.generation, membership_floor.lsn
+FROM business_day AS d
+LEFT JOIN LATERAL (SELECT generation, lsn FROM source_epochs WHERE topic = %(invoices)s AND ready_at IS NOT NULL
+  ORDER BY generation DESC, lsn DESC LIMIT 1) AS floor ON true
+LEFT JOIN LATERAL (SELECT generation, lsn FROM source_epochs WHERE topic = %(invoices)s
+  ORDER BY generation DESC, lsn DESC LIMIT 1) AS doubt ON true
+LEFT JOIN LATERAL (SELECT generation, lsn FROM source_epochs WHERE topic = %(memberships)s AND ready_at IS NOT NULL
+  ORDER BY generation DESC, lsn DESC LIMIT 1) AS membership_floor ON true
+"""
+
+_INVOICE_COLUMNS: Final = """
+  i.id::text, i.customer_master_id, i.company, i.system_name, i.document, i.transaction_id, i.partition, i.rows::text, i.revision,
+  i.awaiting_cause, i.as_of, i.reward_group_id, i.reward, i.penalties, i.pending, i.at_risk, i.at_risk_on, i.billed, i.paid,
+  i.open, i.due_on, i.deadline_on, i.settled_on, i.next_evaluation_on
+"""
+
+READ_INVOICES: Final = f"""
+SELECT {_INVOICE_COLUMNS} FROM unnest(%s::uuid[], %s::bigint[]) AS k (id, revision)
+CROSS JOIN LATERAL (SELECT * FROM invoices WHERE invoices.id = k.id OFFSET 0) AS i
+WHERE i.revision <> k.revision
+"""  # noqa: S608 -- columns of ours
+
+READ_INVOICES_OF: Final = f"""
+SELECT {_INVOICE_COLUMNS} FROM invoices AS i WHERE i.customer_master_id = ANY(%s)
+"""  # noqa: S608 -- columns of ours
+
+READ_MEMBERSHIPS: Final = """
+SELECT m.customer_master_id, m.rows, m.revision FROM unnest(%s::text[], %s::bigint[]) AS k (customer_master_id, revision)
+CROSS JOIN LATERAL (SELECT * FROM memberships WHERE memberships.customer_master_id = k.customer_master_id OFFSET 0) AS m
+WHERE m.revision <> k.revision
+"""
+
+COPY_INVOICES: Final = "COPY incoming_invoices FROM STDIN"
+COPY_ENTRIES: Final = "COPY incoming_entries FROM STDIN"
+
+_WRITTEN: Final = (
+    "customer_master_id company system_name document transaction_id partition rows oldest_generation oldest_lsn revision awaiting "
+    "awaiting_cause as_of reward_group_id reward penalties points pending at_risk at_risk_on billed paid open due_on deadline_on "
+    "settled_on next_evaluation_on"
+).split()
+
+WRITE_INVOICES: Final = f"""
+WITH written AS (
+  INSERT INTO invoices (id, {", ".join(_WRITTEN)}) SELECT id, {", ".join(_WRITTEN)} FROM incoming_invoices
+  ON CONFLICT (id) DO UPDATE SET {", ".join(f"{c} = EXCLUDED.{c}" for c in _WRITTEN)}, updated_at = now()
+  WHERE invoices.revision = EXCLUDED.revision - 1
+  RETURNING revision, xmax = 0 AS inserted
+)
+SELECT count(*) FILTER (WHERE NOT inserted OR revision = 1) FROM written
+"""  # noqa: S608 -- columns of ours
+
+WRITE_ENTRIES: Final = """
+INSERT INTO point_entries (invoice_id, reward_group_id, customer_master_id, company, document, kind, stage, points_before,
+  points_after, delta, effective_on, cause, source_transaction, part, committed_at, facts)
+SELECT n.invoice_id, n.reward_group_id, n.customer_master_id, n.company, n.document, n.kind, n.stage, n.points_before,
+  n.points_after, n.points_after - n.points_before, n.effective_on, n.cause, n.source_transaction,
+  COALESCE(earlier.part + 1, 0), n.committed_at, n.facts
+FROM incoming_entries AS n
+LEFT JOIN LATERAL (
+  SELECT max(e.part) AS part FROM point_entries AS e
+  WHERE e.invoice_id = n.invoice_id AND e.kind = n.kind AND e.stage = n.stage AND e.reward_group_id = n.reward_group_id
+    AND e.source_transaction = n.source_transaction OFFSET 0) AS earlier ON true
+ORDER BY n.ordinal
+RETURNING id, part, recorded_at
+"""
+
+WRITE_CUSTOMER_POINTS: Final = """
+INSERT INTO customer_points AS c (customer_master_id, company, points, pending, at_risk)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[])
+ON CONFLICT (customer_master_id, company) DO UPDATE SET points = c.points + EXCLUDED.points,
+  pending = c.pending + EXCLUDED.pending, at_risk = c.at_risk + EXCLUDED.at_risk, updated_at = now()
+"""
+
+WRITE_GROUP_TOTALS: Final = """
+INSERT INTO reward_group_totals AS g (reward_group_id, company, earned, pending)
+SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[]) AS n (reward_group_id, company, earned, pending)
+ORDER BY reward_group_id, company
+ON CONFLICT (reward_group_id, company) DO UPDATE SET earned = g.earned + EXCLUDED.earned, pending = g.pending + EXCLUDED.pending
+"""
+
+WRITE_MEMBERSHIPS: Final = """
+INSERT INTO memberships AS m
+  (customer_master_id, rows, revision, oldest_generation, oldest_lsn, reward_group_id, enrolled_on)
+SELECT * FROM unnest(%s::text[], %s::jsonb[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::date[])
+ON CONFLICT (customer_master_id) DO UPDATE SET rows = EXCLUDED.rows, revision = EXCLUDED.revision,
+  oldest_generation = EXCLUDED.oldest_generation, oldest_lsn = EXCLUDED.oldest_lsn,
+  reward_group_id = EXCLUDED.reward_group_id, enrolled_on = EXCLUDED.enrolled_on
+WHERE m.revision = EXCLUDED.revision - 1
+"""
+
+READ_TOTALS: Final = """
+SELECT c.customer_master_id, c.company, c.points, c.pending, c.at_risk FROM unnest(%s::text[]) AS k (customer_master_id)
+CROSS JOIN LATERAL (SELECT * FROM customer_points AS p WHERE p.customer_master_id = k.customer_master_id OFFSET 0) AS c
+"""
+
+WRITE_PROGRESS: Final = """
+UPDATE partition_progress AS p SET generation = n.generation, generation_offset = n.generation_offset,
+  snapshot_done = n.snapshot_done, next_offset = greatest(p.next_offset, n.next_offset),
+  last_transaction = COALESCE(n.last_transaction, p.last_transaction),
+  mark = greatest(p.mark, n.mark),
+  mark_generation = CASE WHEN n.mark > p.mark THEN n.mark_generation ELSE p.mark_generation END,
+  mark_lsn = CASE WHEN n.mark > p.mark THEN n.mark_lsn ELSE p.mark_lsn END,
+  marked_at = CASE WHEN n.mark > p.mark THEN n.marked_at ELSE p.marked_at END,
+  reloaded_at = greatest(p.reloaded_at, n.reloaded_at), ignored_rows = p.ignored_rows + n.ignored_rows
+FROM (SELECT %s::text, %s::smallint, %s::bigint, %s::bigint, %s::boolean, %s::bigint, %s::text, %s::bigint, %s::bigint,
+  %s::bigint, %s::timestamptz, %s::timestamptz, %s::bigint) AS n (topic, partition, generation, generation_offset, snapshot_done,
+  next_offset, last_transaction, mark, mark_generation, mark_lsn, marked_at, reloaded_at, ignored_rows)
+WHERE p.topic = n.topic AND p.partition = n.partition
+"""
+
+WRITE_EPOCH: Final = """
+INSERT INTO source_epochs (topic, generation, lsn, kind, happened_at) VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+"""
+
+WRITE_DEAD_LETTERS: Final = """
+INSERT INTO dead_letters (topic, partition, "offset", key, value, reason, detail)
+SELECT * FROM unnest(%s::text[], %s::smallint[], %s::bigint[], %s::bytea[], %s::bytea[], %s::text[], %s::text[])
+ON CONFLICT (topic, partition, "offset") DO NOTHING
+"""
+
+SEED_PROGRESS: Final = """
+INSERT INTO partition_progress (topic, partition) SELECT t, p FROM unnest(%s::text[]) AS t, generate_series(0, %s - 1) AS p
+ON CONFLICT DO NOTHING
+"""

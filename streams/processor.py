@@ -1,0 +1,128 @@
+"""The worker's loop: collects what the agents receive, works it off batch by batch in a thread, forwards, and says what is done.
+
+Place on the data's way: agents -> here -> batches.py (decode, fold, sink) -> forward.py (Table, topics, offsets). While one
+transaction runs in its thread, the next batch gathers: the transaction sizes the batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from streams.batches import Batches, Delivery, Outcome
+from streams.errors import TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streams.bulk import Records
+    from streams.forward import Forwarder
+    from streams.metrics import WorkerMetrics
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS_MAX = 10.0
+
+
+class Processor:
+    """Works off deliveries in order. One a worker; all agents put into it."""
+
+    def __init__(
+        self,
+        batches: Batches,
+        forwarder: Forwarder,
+        metrics: WorkerMetrics,
+        *,
+        batch_records: int,
+        generation: Callable[[], int],
+    ) -> None:
+        self._batches = batches
+        self._forwarder = forwarder
+        self._metrics = metrics
+        self._batch_records = batch_records
+        self._generation = generation
+        self._inbox: deque[Delivery] = deque()
+        self._inbox_records = 0
+        self._arrived = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._working = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="batches")
+
+    async def put(self, topic: str, partition: int, value: Records, generation_id: int) -> None:
+        """Take a bulk message in; waits while twice a batch is waiting already."""
+        await self._room.wait()
+        self._inbox.append(Delivery(topic, partition, value.records, value.end_offset, generation_id, time.monotonic()))
+        self._inbox_records += len(value.records)
+        if self._inbox_records >= 2 * self._batch_records:
+            self._room.clear()
+        self._arrived.set()
+
+    async def run(self) -> None:
+        """Work until cancelled. An error that leaves here ends the worker before an offset is committed."""
+        held_until: float | None = None
+        while True:
+            await self._wait(held_until)
+            async with self._working:
+                outcome = await self._work(self._gather())
+                held_until = outcome.held_until
+                await self._forwarder.forward(outcome, idle=not self._inbox)
+
+    async def give_up(self) -> None:
+        """Finish the batch under way and forget the rest: the partitions are being given up."""
+        async with self._working:
+            self._forwarder.flush()
+            self._inbox.clear()
+            self._inbox_records = 0
+            self._room.set()
+            self._batches.forget()
+
+    def close(self) -> None:
+        """End the thread and its connection."""
+        self._thread.shutdown(wait=True)
+        self._batches.close()
+
+    async def _wait(self, held_until: float | None) -> None:
+        seconds = None if held_until is None else max(0.0, held_until - time.monotonic())
+        if not self._inbox:
+            self._arrived.clear()
+            try:
+                await asyncio.wait_for(self._arrived.wait(), seconds)
+            except TimeoutError:
+                return
+
+    def _gather(self) -> list[Delivery]:
+        deliveries, count, generation = [], 0, self._generation()
+        while self._inbox and count < self._batch_records:
+            delivery = self._inbox.popleft()
+            count += len(delivery.records)
+            self._inbox_records -= len(delivery.records)
+            if delivery.generation_id == generation:
+                deliveries.append(delivery)
+        if self._inbox_records < 2 * self._batch_records:
+            self._room.set()
+        return deliveries
+
+    async def _work(self, deliveries: list[Delivery]) -> Outcome:
+        loop = asyncio.get_running_loop()
+        started = time.monotonic()
+        await loop.run_in_executor(self._thread, self._batches.take, deliveries)
+        wait = 0.1
+        while True:
+            try:
+                outcome = await loop.run_in_executor(
+                    self._thread, self._batches.work, time.monotonic(), self._generation()
+                )
+            except TransientError as error:
+                # The world's fault: the lag grows in plain sight, and nothing is lost.
+                logger.warning("Trying again in %.1f s: %s", wait, error)
+                self._metrics.retries += 1
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, RETRY_SECONDS_MAX)
+            else:
+                self._metrics.note_batch(outcome.record_count, time.monotonic() - started)
+                return outcome

@@ -1,0 +1,45 @@
+"""Settings of the processor, from the environment (`REWARDS_…`). The environment is read nowhere else.
+
+`rewards up` passes these to the processes that it starts; the command line fills what is unset from the stack that `--data` names.
+"""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class StreamSettings(BaseSettings):
+    """What a worker, the lag process and the commands that talk to a stack need to know."""
+
+    model_config = SettingsConfigDict(env_prefix="REWARDS_", extra="ignore")
+
+    database_url: SecretStr
+    """`sunroc_rewards`, as the application's role: postgresql://…"""
+    kafka_bootstrap: str
+    """host:port[,host:port…]"""
+    warehouse_url: SecretStr | None = None
+    """The warehouse; only `rewards wait` and `rewards feed` write there (a watermark, sample data)."""
+    connect_url: str | None = None
+    """Kafka Connect's REST address; only `rewards connectors` and the dashboards ask it."""
+    timezone: str = "America/Denver"
+    """The zone whose date is the business date."""
+    data_dir: str | None = None
+    """Where a worker keeps what it may lose (Faust's own files); a temporary folder when unset."""
+
+    settle_ms: int = Field(default=4, ge=0, le=1000)
+    """How long a source transaction that may have more rows is waited for before its invoices are evaluated."""
+    cached_invoices: int = Field(default=40_000, ge=100)
+    """Invoices kept in a worker's read-through copy."""
+    batch_records: int = Field(default=8_000, ge=1)
+    """The most records of one sink transaction; also the bound on what waits in memory."""
+    reload_quiet_seconds: float = Field(default=10.0, gt=0)
+    """A truncated table counts as loaded again once no row has come for so long (time of the source)."""
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, value: str) -> str:
+        ZoneInfo(value)
+        return value

@@ -1,0 +1,52 @@
+"""Every topic of the program, defined once.
+
+A contract test holds the connector files and docker-compose.yml against these names. All topics that carry a customer share one
+key format (`{"customer_master_id": "…"}`, compact JSON), one partitioner (murmur2 of the key's bytes) and one partition count, so
+that everything known of a customer meets in one partition on one worker.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+APPLICATION_ID: Final = "rewards"
+"""Faust's application id, and so the consumer group and the prefix of changelog topics."""
+
+PARTITIONS: Final = 8
+"""Partitions of every topic that is keyed by customer. Changing it needs a stop and a replay: the key's partition moves."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """A topic as it must exist before a worker starts (Faust ignores for good a source topic that is missing at its start)."""
+
+    name: str
+    cleanup_policy: Literal["delete", "compact"] = "delete"
+    retention_days: int | None = None
+    """None keeps records for ever: a replay from the first record must be possible."""
+    partitions: int = PARTITIONS
+
+
+INVOICES: Final = TopicSpec("warehouse.public.invoice_transactions")
+"""Debezium change events of the warehouse's table, and its watermarks (see records.py), which share its partitions' order."""
+
+MEMBERSHIPS: Final = TopicSpec("rewards.public.customers_reward_groups")
+"""Debezium change events of who takes part, and the watermarks of that database."""
+
+DUE_INVOICES: Final = TopicSpec("rewards.due-invoices", retention_days=7)
+"""One record an invoice to evaluate again: a new business date, an epoch's end, a transaction too large for one batch."""
+
+POINT_ENTRIES: Final = TopicSpec("rewards.point-entries")
+"""Each entry of the point log after it stands in Postgres. At least once: readers drop repeats by `id`."""
+
+DEAD_LETTERS: Final = TopicSpec("rewards.dead-letters")
+"""Records that cannot be used, with where they stood, their bytes and the reason."""
+
+CUSTOMER_POINTS_TABLE: Final = "customer_points"
+CUSTOMER_POINTS_CHANGELOG: Final = TopicSpec(
+    f"{APPLICATION_ID}-{CUSTOMER_POINTS_TABLE}-changelog", cleanup_policy="compact"
+)
+"""Changelog of the Faust Table of per-customer totals."""
+
+ALL: Final = (INVOICES, MEMBERSHIPS, DUE_INVOICES, POINT_ENTRIES, DEAD_LETTERS, CUSTOMER_POINTS_CHANGELOG)

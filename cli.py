@@ -104,15 +104,19 @@ def _with_data_option(command: Callable[..., None]) -> Callable[..., None]:
     return with_stack
 
 
+def application() -> typer.Typer:
+    """Return the application as it is run: every command can name its stack."""
+    return _name_the_stack(build())
+
+
 def main() -> None:
     """Run a command; an error that we raise on purpose is one sentence, everything else a traceback."""
     from pydantic import ValidationError
 
     from streams.errors import RewardsError
 
-    app = _name_the_stack(build())
     try:
-        app(prog_name="rewards")
+        application()(prog_name="rewards")
     except (ConnectorsError, RewardsError) as error:
         sys.exit(f"Error: {error}")
     except ValidationError as error:

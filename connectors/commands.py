@@ -33,7 +33,8 @@ def up(
         dt.datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="Start on this business date; `rewards day --to` moves it on."),
     ] = None,
-    only: Annotated[str | None, typer.Option(hidden=True)] = None,
+    only: Annotated[str | None, typer.Option(hidden=True, help="Names of units, comma separated: for tests.")] = None,
+    background: Annotated[bool, typer.Option("--background", hidden=True, help="What --detach starts.")] = False,
 ) -> None:
     """Start the stack: Postgres, Kafka, Connect with Debezium, worker, lag, web, feed. Ctrl-C stops all of it.
 
@@ -42,7 +43,7 @@ def up(
     """
     from connectors.local import lifecycle, stack
     from connectors.local.folder import StackFolder
-    from connectors.local.terminal import StartShown, print_running
+    from connectors.local.terminal import StartShown
     from connectors.settings import LocalSettings
 
     folder = StackFolder(data)
@@ -51,19 +52,18 @@ def up(
         typer.echo(f"The stack in {folder.path} is running already.")
         return
     day = business_date.date().isoformat() if business_date else None
-    units = tuple(only.split(",")) if only else ()
+    wanted = stack.Wanted(feed, day, tuple(only.split(",")) if only else ())
+    if background:
+        # Its output goes to a file, which passwords do not belong in.
+        lifecycle.run(folder, settings, wanted, lambda _state: None)
+        return
     lifecycle.prepare(settings)
     with StartShown(folder) as shown:
         if detach:
-            arguments = [
-                "--feed" if feed else "--no-feed",
-                *(("--business-date", day) if day else ()),
-                *(("--only", only) if only else ()),
-            ]
-            lifecycle.detach(folder, arguments, shown.changed)
-            print_running(folder)
+            arguments = ["--feed" if feed else "--no-feed", *(("--business-date", day) if day else ())]
+            lifecycle.detach(folder, [*arguments, *(("--only", only) if only else ())], shown.changed)
         else:
-            lifecycle.run(folder, settings, stack.Wanted(feed, day, units), shown.changed)
+            lifecycle.run(folder, settings, wanted, shown.changed)
 
 
 def down(*, data: Data = None) -> None:

@@ -69,12 +69,13 @@ class Recent(Generic[K, V]):
         """Return what is kept under the key."""
         return self._entries.get(key)
 
-    def put(self, entries: Mapping[K, V]) -> None:
-        """Keep these, and let go of the least recently used beyond the size."""
+    def put(self, read: Mapping[K, V], written: Mapping[K, V]) -> None:
+        """Keep these, what was written over what was read, and let go of the least recently used beyond the size."""
         kept = self._entries
-        for key, value in entries.items():
-            kept[key] = value
-            kept.move_to_end(key)
+        for entries in (read, written):
+            for key, value in entries.items():
+                kept[key] = value
+                kept.move_to_end(key)
         while len(kept) > self._size:
             kept.popitem(last=False)
 
@@ -159,8 +160,8 @@ class Batches:
             )
         outcome.entries = writes.entries
         # Only now: had the transaction failed, what is known would still be what stands there.
-        self._invoices.put({**known.invoices, **writes.invoices})
-        self._memberships.put({**known.memberships, **writes.memberships})
+        self._invoices.put(known.invoices, writes.invoices)
+        self._memberships.put(known.memberships, writes.memberships)
         return outcome
 
     def _sort(

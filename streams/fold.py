@@ -8,7 +8,6 @@ transaction are taken together, however the stream was cut into batches.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import orjson
 
@@ -88,6 +87,7 @@ class _Fold:
             if group.complete:
                 self._settle(state, cause)
             else:
+                state.look_for_oldest()
                 state.awaiting = cause
 
     def _invoice(self, key: InvoiceKey) -> InvoiceState | None:
@@ -110,13 +110,13 @@ class _Fold:
     def _settle(self, state: InvoiceState, cause: Cause) -> None:
         """Evaluate an invoice of `writes`, unless a reload leaves its rows in doubt."""
         horizon = self._horizon
-        oldest = state.oldest
+        oldest = state.look_for_oldest()
         if oldest is not None:
             if oldest < horizon.floor:
                 # What a truncate or a snapshot did not show again is gone; nothing from before can come again, so that the rows
                 # need not even be remembered as gone.
                 state.rows = {n: row for n, row in state.rows.items() if row.position >= horizon.floor}
-                oldest = state.oldest
+                oldest = state.look_for_oldest()
             if oldest is not None and oldest < horizon.doubt:
                 state.awaiting = cause
                 return
@@ -197,7 +197,7 @@ class _Fold:
         stands = self._membership(customer)
         if stands == stood_before:
             return
-        cause = replace(cause, text=_enrolment_sentence(stood_before, stands))
+        cause = cause._replace(text=_enrolment_sentence(stood_before, stands))
         written = [s.id for s in self.writes.invoices.values() if s.key.customer_master_id == customer]
         for number in dict.fromkeys((*self._known.invoices_of.get(customer, ()), *written)):
             state = self.writes.invoices.get(number) or self._known.invoices[number]

@@ -1,32 +1,31 @@
-"""After the sink: the Table, the topics of entries and dead letters, and then the offsets, in this order.
+"""After the sink: the topics of entries and dead letters, the Table with its changelog, and then the offsets, in this order.
 
-A crash between any two repeats work and changes nothing: what is forwarded twice has the same ids.
+A crash between any two repeats work and changes nothing: what is forwarded twice has the same ids and the same values.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
+import logging
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
+from streams.publisher import Outgoing, Publisher
 from streams.records import customer_key
-from streams.tables import CustomerTable, Totals, set_totals
-from streams.topics import DEAD_LETTERS, POINT_ENTRIES
+from streams.tables import CustomerTable, Totals
+from streams.topics import CUSTOMER_POINTS_CHANGELOG, DEAD_LETTERS, POINT_ENTRIES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from aiokafka import AIOKafkaProducer
-
     from streams.batches import Outcome
     from streams.known import Entry
     from streams.postgres.sink import DeadLetterRow
 
+logger = logging.getLogger(__name__)
+
 TABLE_INTERVAL_SECONDS = 0.5
-"""Under load the Table is written at most so often: a Table write costs as much as several changes."""
+"""Under load the Table is written at most so often: a customer's next total is soon another one."""
 
 
 class Offsets(Protocol):
@@ -39,8 +38,8 @@ class Offsets(Protocol):
 class Forwarder:
     """Forwards outcomes in their order."""
 
-    def __init__(self, producer: AIOKafkaProducer, table: CustomerTable, offsets: Offsets) -> None:
-        self._producer = producer
+    def __init__(self, publisher: Publisher, table: CustomerTable, offsets: Offsets) -> None:
+        self._publisher = publisher
         self._table = table
         self._offsets = offsets
         self._totals: dict[str, Totals] = {}
@@ -48,71 +47,79 @@ class Forwarder:
         self._table_written_at = 0.0
 
     async def forward(self, outcome: Outcome, *, idle: bool) -> None:
-        """Send a batch's entries and dead letters; write the Table when nothing waits or it is time to."""
-        sent = [
-            await self._send_entry(entry, place)
-            for entry, place in zip(outcome.entries, outcome.written.entry_ids, strict=True)
-        ]
-        sent += [await self._send_dead_letter(letter) for letter in outcome.dead_letters]
-        if sent:
-            await asyncio.gather(*sent)
+        """Send a batch's entries and dead letters; write the Table when nothing waits or it is time to.
+
+        Raises:
+            TransientError: Kafka did not take them; forwarding the same again is harmless.
+        """
+        if outcome.entries:
+            entries = zip(outcome.entries, outcome.written.entry_ids, strict=True)
+            await self._publisher.publish(POINT_ENTRIES.name, [_entry_record(entry, place) for entry, place in entries])
+        if outcome.dead_letters:
+            await self._publisher.publish(DEAD_LETTERS.name, map(_dead_letter_record, outcome.dead_letters))
         self._totals.update(outcome.written.totals)
         self._next_offsets.update(outcome.next_offsets)
-        now = time.monotonic()
-        if idle or now - self._table_written_at >= TABLE_INTERVAL_SECONDS:
-            self.flush()
-            self._table_written_at = now
+        if idle or time.monotonic() - self._table_written_at >= TABLE_INTERVAL_SECONDS:
+            await self.flush()
 
-    def flush(self) -> None:
-        """Write the Table, then let the offsets be committed (Faust's commit flushes the changelog before)."""
-        set_totals(self._table, self._totals)
+    async def flush(self) -> None:
+        """Write the Table, then let the offsets be committed.
+
+        Raises:
+            TransientError: Kafka did not take the changelog; nothing was marked.
+        """
+        changes = self._table.changes(self._totals)
+        if changes:
+            await self._publisher.publish(CUSTOMER_POINTS_CHANGELOG.name, changes)
+            self._table.note(changes)
         self._totals.clear()
         for (topic, partition), (next_offset, generation) in self._next_offsets.items():
             self._offsets.mark_done(topic, partition, next_offset, generation)
         self._next_offsets.clear()
+        self._table_written_at = time.monotonic()
 
-    async def _send_entry(self, entry: Entry, place: tuple[int, int, Any]) -> asyncio.Future[Any]:
-        key = entry.invoice.key
-        value = {
-            "id": place[0],
-            "invoice_id": entry.invoice.id,
-            "reward_group_id": entry.reward_group_id,
-            "customer_master_id": key.customer_master_id,
-            "company": key.company,
-            "document": key.document,
-            "kind": entry.kind,
-            "stage": entry.stage,
-            "points_before": entry.points_before,
-            "points_after": entry.points_after,
-            "delta": entry.points_after - entry.points_before,
-            "effective_on": entry.effective_on,
-            "recorded_at": place[2],
-            "cause": entry.cause.sentence,
-            "source_transaction": entry.cause.transaction,
-            "part": place[1],
-            "facts": orjson.Fragment(entry.facts),
-        }
-        return await self._send(
-            POINT_ENTRIES.name, customer_key(key.customer_master_id), value, entry.invoice.partition
-        )
+    def forget(self) -> None:
+        """Drop what was not flushed: its offsets are not committed, so that it comes again."""
+        self._totals.clear()
+        self._next_offsets.clear()
 
-    async def _send_dead_letter(self, letter: DeadLetterRow) -> asyncio.Future[Any]:
-        value = {
-            "topic": letter.topic,
-            "partition": letter.partition,
-            "offset": letter.offset,
-            "key": _text(letter.key),
-            "value": _text(letter.value),
-            "reason": letter.reason,
-            "detail": letter.detail,
-        }
-        return await self._send(DEAD_LETTERS.name, letter.key, value, letter.partition)
 
-    async def _send(
-        self, topic: str, key: bytes | None, value: Mapping[str, Any], partition: int
-    ) -> asyncio.Future[Any]:
-        future: asyncio.Future[Any] = await self._producer.send(topic, orjson.dumps(value), key, partition)
-        return future
+def _entry_record(entry: Entry, place: tuple[int, int, Any]) -> Outgoing:
+    key, cause = entry.invoice.key, entry.cause
+    number, part, recorded_at = place
+    value = {
+        "id": number,
+        "invoice_id": entry.invoice.id,
+        "reward_group_id": entry.reward_group_id,
+        "customer_master_id": key.customer_master_id,
+        "company": key.company,
+        "document": key.document,
+        "kind": entry.kind,
+        "stage": entry.stage,
+        "points_before": entry.points_before,
+        "points_after": entry.points_after,
+        "delta": entry.points_after - entry.points_before,
+        "effective_on": entry.effective_on,
+        "recorded_at": recorded_at,
+        "cause": cause.sentence,
+        "source_transaction": cause.transaction,
+        "part": part,
+        "facts": orjson.Fragment(entry.facts),
+    }
+    return entry.invoice.partition, customer_key(key.customer_master_id), orjson.dumps(value)
+
+
+def _dead_letter_record(letter: DeadLetterRow) -> Outgoing:
+    value = {
+        "topic": letter.topic,
+        "partition": letter.partition,
+        "offset": letter.offset,
+        "key": _text(letter.key),
+        "value": _text(letter.value),
+        "reason": letter.reason,
+        "detail": letter.detail,
+    }
+    return letter.partition, letter.key, orjson.dumps(value)
 
 
 def _text(value: bytes | None) -> dict[str, str] | None:

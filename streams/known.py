@@ -24,8 +24,7 @@ _ROWS_NAMED = 3
 """How many rows a cause names before it only counts them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """Why something is evaluated: for the log, and what makes an entry the only one of its kind."""
 
     transaction: str
@@ -39,7 +38,7 @@ class Cause:
 
     def with_row(self, transaction_id: int, lsn: int) -> Self:
         """Return this cause with one row more; the position is that of the first."""
-        rows = (*self.rows, transaction_id) if len(self.rows) < _ROWS_NAMED else self.rows
+        rows = (*self.rows, transaction_id) if self.row_count < _ROWS_NAMED else self.rows
         return type(self)(self.transaction, self.committed_ms, self.lsn or lsn, rows, self.row_count + 1, self.text)
 
     @property
@@ -53,14 +52,7 @@ class Cause:
 
     def dump(self) -> dict[str, Any]:
         """As `invoices.awaiting_cause` holds it."""
-        return {
-            "transaction": self.transaction,
-            "committed_ms": self.committed_ms,
-            "lsn": self.lsn,
-            "rows": list(self.rows),
-            "row_count": self.row_count,
-            "text": self.text,
-        }
+        return self._asdict()
 
     @classmethod
     def load(cls, stored: Mapping[str, Any]) -> Self:
@@ -81,6 +73,8 @@ class InvoiceState:
     """Why it must still be evaluated, while that has to wait."""
     as_of: dt.date = dt.date.min
     worth: Worth = NOTHING
+    oldest: Position | None = None
+    """The least position among the rows that count; whoever changes the rows says so by `look_for_oldest`."""
 
     def copy(self) -> Self:
         """Return the next revision, to be changed freely."""
@@ -93,12 +87,13 @@ class InvoiceState:
             self.awaiting,
             self.as_of,
             self.worth,
+            self.oldest,
         )
 
-    @property
-    def oldest(self) -> Position | None:
-        """The least position among the rows that count."""
-        return min((row.position for row in self.rows.values() if row.facts is not None), default=None)
+    def look_for_oldest(self) -> Position | None:
+        """Set `oldest` anew, and return it."""
+        self.oldest = min([row.position for row in self.rows.values() if row.facts is not None], default=None)
+        return self.oldest
 
 
 class StoredMembership(NamedTuple):
@@ -123,8 +118,11 @@ class MembershipState:
     @property
     def current(self) -> Membership | None:
         """The membership that counts: one at most in the source; the latest, while a reload shows two."""
-        live = [row for row in self.rows.values() if row.membership is not None]
-        return max(live, key=lambda row: row.position).membership if live else None
+        latest: StoredMembership | None = None
+        for row in self.rows.values():
+            if row.membership is not None and (latest is None or row.position > latest.position):
+                latest = row
+        return None if latest is None else latest.membership
 
     @property
     def oldest(self) -> Position | None:

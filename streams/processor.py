@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+RETRY_SECONDS = 0.1
 RETRY_SECONDS_MAX = 10.0
 
 
 class Processor:
-    """Works off deliveries in order. One a worker; all agents put into it."""
+    """Works off deliveries in order. A worker has a few, each with its share of the partitions (wiring.py)."""
 
     def __init__(
         self,
@@ -70,12 +71,16 @@ class Processor:
             async with self._working:
                 outcome = await self._work(self._gather())
                 held_until = outcome.held_until
-                await self._forwarder.forward(outcome, idle=not self._inbox)
+                await self._forward(outcome)
 
     async def give_up(self) -> None:
         """Finish the batch under way and forget the rest: the partitions are being given up."""
         async with self._working:
-            self._forwarder.flush()
+            try:
+                await self._forwarder.flush()
+            except TransientError as error:
+                logger.warning("What was not forwarded comes again: %s", error)
+            self._forwarder.forget()
             self._inbox.clear()
             self._inbox_records = 0
             self._room.set()
@@ -107,22 +112,35 @@ class Processor:
             self._room.set()
         return deliveries
 
+    async def _forward(self, outcome: Outcome) -> None:
+        wait = RETRY_SECONDS
+        while True:
+            try:
+                await self._forwarder.forward(outcome, idle=not self._inbox)
+            except TransientError as error:
+                wait = await self._retry(error, wait)
+            else:
+                return
+
+    async def _retry(self, error: TransientError, wait: float) -> float:
+        """Wait, since the world is at fault: the lag grows in plain sight, and nothing is lost. Return the next wait."""
+        logger.warning("Trying again in %.1f s: %s", wait, error)
+        self._metrics.retries += 1
+        await asyncio.sleep(wait)
+        return min(2 * wait, RETRY_SECONDS_MAX)
+
     async def _work(self, deliveries: list[Delivery]) -> Outcome:
         loop = asyncio.get_running_loop()
         started = time.monotonic()
         await loop.run_in_executor(self._thread, self._batches.take, deliveries)
-        wait = 0.1
+        wait = RETRY_SECONDS
         while True:
             try:
                 outcome = await loop.run_in_executor(
                     self._thread, self._batches.work, time.monotonic(), self._generation()
                 )
             except TransientError as error:
-                # The world's fault: the lag grows in plain sight, and nothing is lost.
-                logger.warning("Trying again in %.1f s: %s", wait, error)
-                self._metrics.retries += 1
-                await asyncio.sleep(wait)
-                wait = min(2 * wait, RETRY_SECONDS_MAX)
+                wait = await self._retry(error, wait)
             else:
                 self._metrics.note_batch(outcome.record_count, time.monotonic() - started)
                 return outcome

@@ -29,11 +29,13 @@ class StreamSettings(BaseSettings):
     data_dir: str | None = None
     """Where a worker keeps what it may lose (Faust's own files); a temporary folder when unset."""
 
+    processors: int = Field(default=2, ge=1, le=8)
+    """How many share a worker's partitions: one evaluates while another waits for Postgres."""
     settle_ms: int = Field(default=4, ge=0, le=1000)
     """How long a source transaction that may have more rows is waited for before its invoices are evaluated."""
-    cached_invoices: int = Field(default=40_000, ge=100)
+    cached_invoices: int = Field(default=12_000, ge=100)
     """Invoices kept in a worker's read-through copy."""
-    batch_records: int = Field(default=8_000, ge=1)
+    batch_records: int = Field(default=4_000, ge=8)
     """The most records of one sink transaction; also the bound on what waits in memory."""
     reload_quiet_seconds: float = Field(default=10.0, gt=0)
     """A truncated table counts as loaded again once no row has come for so long (time of the source)."""

@@ -1,16 +1,16 @@
 """The Faust Table `customer_points`: per-customer totals with a changelog topic, set to what the sink returned, never added to.
 
-Place on the data's way: after the sink. Postgres is the truth; losing the Table costs a recovery, never a point.
+Place on the data's way: after the sink; forward.py writes it. Postgres is the truth; losing the Table costs a recovery, never a point.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import faust
 import orjson
 
-from streams.records import customer_key, partition_of_key
+from streams.records import customer_key, partition_of
 from streams.topics import CUSTOMER_POINTS_TABLE, PARTITIONS
 
 if TYPE_CHECKING:
@@ -19,16 +19,32 @@ if TYPE_CHECKING:
 Totals = dict[str, list[int]]
 """Company -> [points, pending, at risk]."""
 
+Changes = list[tuple[int, bytes, bytes]]
+"""Changelog records: partition, key, value."""
+
 
 class CustomerTable(faust.Table[bytes, bytes]):
-    """A Table whose key decides the partition, as it did for the records: written outside a stream, by key bytes alone.
+    """A Table that is told its totals outside of a stream, many at once.
 
-    Faust's own `use_partitioner` would make every worker a standby of every partition.
+    Faust writes a Table from within a stream, one changelog record at a time (118 µs each), into the current event's partition; its
+    `use_partitioner` would make every worker a standby of every partition. So forward.py sends the changelog's records, each into
+    the partition of its customer's other records, and says here what they were; recovery reads them as ever.
     """
 
-    def partition_for_key(self, key: Any) -> int:  # noqa: ANN401 -- Faust's signature
-        """Return the partition that all records of the customer are in."""
-        return partition_of_key(key)
+    def changes(self, totals: Mapping[str, Totals]) -> Changes:
+        """Return the changelog records of what differs; what is equal would only lengthen the changelog."""
+        found: Changes = []
+        for customer, companies in totals.items():
+            key, value = customer_key(customer), orjson.dumps(companies, option=orjson.OPT_SORT_KEYS)
+            stood = self.data.get(key)
+            if stood != value and (companies or stood is not None):
+                found.append((partition_of(customer), key, value))
+        return found
+
+    def note(self, changes: Changes) -> None:
+        """Set what the changelog now says."""
+        for _, key, value in changes:
+            self.data[key] = value
 
 
 def customer_points_table(app: faust.App) -> CustomerTable:
@@ -36,11 +52,3 @@ def customer_points_table(app: faust.App) -> CustomerTable:
     table = CustomerTable(app, name=CUSTOMER_POINTS_TABLE, partitions=PARTITIONS, key_type=bytes, value_type=bytes)
     app.tables.add(table)
     return table
-
-
-def set_totals(table: CustomerTable, totals: Mapping[str, Totals]) -> None:
-    """Set what differs; what is equal would only lengthen the changelog."""
-    for customer, companies in totals.items():
-        key, value = customer_key(customer), orjson.dumps(companies, option=orjson.OPT_SORT_KEYS)
-        if table.get(key) != value and (companies or key in table):
-            table[key] = value

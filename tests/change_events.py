@@ -92,7 +92,8 @@ class Source:
             self._append(row["customer_master_id"], "r", None, row, snapshot="true")
 
     def watermark(self, customer: str, mark: int, *, snapshot: bool = False) -> None:
-        self.lsn += 8
+        if not snapshot:
+            self.lsn += 8
         row = {"customer_master_id": customer, "mark": mark, "marked_at": "2026-03-02T10:00:00.000000Z"}
         self._append(
             customer,

@@ -1,4 +1,4 @@
-"""The one stack of a test run: real Postgres, Kafka, Connect with Debezium, worker, lag and web, in a folder of its own."""
+"""The one stack of a test run: Postgres, Kafka, Connect with Debezium, worker, lag and web, in its own folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.stack import Stack
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """Started at the first test that asks for it, on `STARTED_ON`, without sample data; ended with the run, however it ends."""
+    """Started at the first test that asks for it, on `STARTED_ON`, without sample data; ended with the run."""
 
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from pathlib import Path
 from typing import Final
@@ -90,7 +91,10 @@ def probe(bootstrap: str) -> str | None:
     from kafka import KafkaAdminClient
     from kafka.errors import KafkaError
 
+    host, port = bootstrap.rsplit(":", 1)
     try:
+        # The client takes its time to say that nobody listens: most of a start would be spent waiting for that.
+        socket.create_connection((host, int(port)), timeout=1).close()
         client = KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=3000, bootstrap_timeout_ms=1500)
         try:
             client.describe_cluster()

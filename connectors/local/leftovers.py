@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 from typing import Any
 
 import psutil
 
 from connectors.local.folder import StackFolder
+from connectors.local.groups import end_group
 from connectors.local.units import MARK
 
 
@@ -49,9 +49,7 @@ def _end(entry: dict[str, Any]) -> bool:
         process.send_signal(entry.get("stop_signal", signal.SIGTERM))
         with contextlib.suppress(psutil.TimeoutExpired):
             process.wait(entry.get("stop_seconds", 15))
-    # Each child leads a process group of its own: whatever it started goes with it.
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(entry["pid"], signal.SIGKILL)
+    end_group(entry["pid"])
     return True
 
 

@@ -89,7 +89,7 @@ def detach(folder: StackFolder, arguments: Sequence[str], shown: Shown) -> None:
     folder.create()
     with (folder.logs / "supervisor.out").open("wb") as output:
         supervisor = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "cli", "up", "--data", str(folder.path), *arguments],
+            [sys.executable, "-m", "cli", "up", "--background", "--data", str(folder.path), *arguments],
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd="/", start_new_session=True,
         )  # fmt: skip
     try:

@@ -129,7 +129,8 @@ class _Builder:
         command = connect.prepare(self._folder, self._java, self._jars.classpath(), self._jars.plugins(), self._ports)
         url = addresses(self._secrets, self._ports)["connect"]
         return Child(
-            "connect", command, ("kafka",),
+            # It needs no database to start; but it is stopped before them, so that Debezium takes leave of its slots.
+            "connect", command, ("kafka", "databases"),
             environment=self._environment | connect.capture_environment(self._secrets, self._ports["postgres"]),
             probe=lambda: probe("connect", self._secrets, self._ports),
             remedy=lambda: connect.restart_failed(url),

@@ -25,6 +25,8 @@ START_SECONDS: Final = 240
 """The longest that a whole start may take, downloads excepted; on a busy machine Connect alone takes a minute."""
 START_FAILURES: Final = 5
 """A server that ends so often in a row before everything runs will not come up: the start is given up."""
+HANG_SECONDS: Final = 90
+"""A server that has not answered by then is killed and started again."""
 PROBE_SECONDS: Final = {State.STARTING: 0.1, State.UNHEALTHY: 1.0, State.RUNNING: 5.0}
 REMEDY_SECONDS: Final = 10
 LOG_BYTES: Final = 10_000_000
@@ -96,6 +98,9 @@ class Supervisor:
         """Start a server again when it is time, and ask it how it is."""
         if child.state is State.BACKOFF and now >= child.retry_at:
             self._start(child)
+        if child.state is State.STARTING and not child.once and now - child.started_at > HANG_SECONDS:
+            log.warning("%s does not come up (%s): killing it", child.name, child.reason)
+            child.kill()
         if child.once or not child.alive:
             self._probes.pop(child.name, None)
             return

@@ -60,8 +60,7 @@ class StartShown:
             self._announced = True
             self._spinner.stop()
             self._console.print(f"All running after {time.monotonic() - self._began:.0f} s.", highlight=False)
-            if sys.argv[1:2] != ["up"] or "--detach" not in sys.argv:
-                print_running(self._folder)
+            print_running(self._folder)
         awaited = [one["name"] for one in state["processes"] if one["state"] in {"waiting", "starting"}]
         self._spinner.update(f"{state['state']}: {', '.join(awaited)}" if awaited else state["state"])
 

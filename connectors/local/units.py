@@ -7,7 +7,6 @@ supervisor's to decide.
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import subprocess
 import time
@@ -21,6 +20,7 @@ from typing import Any, Final
 import psutil
 
 from connectors.local.accounts import Account
+from connectors.local.groups import end_group
 
 MARK: Final = "REWARDS_STACK_ID"
 """In every child's environment: what was started for a stack is found by it, also when no record of it was written."""
@@ -125,7 +125,7 @@ class Child:
             return
         self.last_exit = self._process.returncode
         # What it started itself must not live on beside its successor.
-        self._signal_group(signal.SIGKILL)
+        end_group(self._process.pid)
         self.pid = self.created = None
         if self.once:
             self.state = State.FAILED if self.last_exit else State.DONE
@@ -141,14 +141,21 @@ class Child:
         if self._process is not None and self.alive:
             self._process.send_signal(self.stop_signal)
 
+    def kill(self) -> None:
+        """End it at once, as `poll` will then see."""
+        if self._process is not None and self.alive:
+            self._process.kill()
+
     def wait_stopped(self) -> None:
         """Wait for its end; kill it, with everything that it started, when it takes too long."""
         if self._process is None:
             return
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(self.stop_seconds)
-        self._signal_group(signal.SIGKILL)
+        if self._process.poll() is None:
+            self._process.kill()
         self.last_exit = self._process.wait()
+        end_group(self._process.pid)
         self.pid = self.created = None
         self.state = State.STOPPED
 
@@ -165,11 +172,6 @@ class Child:
             "stop_signal": int(self.stop_signal),
             "stop_seconds": self.stop_seconds,
         }
-
-    def _signal_group(self, number: signal.Signals) -> None:
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, number)
 
 
 Unit = Step | Child

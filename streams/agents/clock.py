@@ -19,9 +19,9 @@ from streams.records import customer_key, partition_of
 from streams.topics import DUE_INVOICES
 
 if TYPE_CHECKING:
-    from aiokafka import AIOKafkaProducer
     from psycopg2.extensions import connection as Connection  # noqa: N812
 
+    from streams.publisher import Publisher
     from streams.records import DueInvoice
 
 logger = logging.getLogger(__name__)
@@ -37,9 +37,9 @@ PASS_SECONDS_MAX = 30.0
 class Clock:
     """Runs for as long as the worker does; does something only while it holds the lock."""
 
-    def __init__(self, database_url: str, producer: AIOKafkaProducer, *, timezone: str, quiet_seconds: float) -> None:
+    def __init__(self, database_url: str, publisher: Publisher, *, timezone: str, quiet_seconds: float) -> None:
         self._database_url = database_url
-        self._producer = producer
+        self._publisher = publisher
         self._timezone = timezone
         self._quiet = dt.timedelta(seconds=quiet_seconds)
         self._connection: Connection | None = None
@@ -91,15 +91,11 @@ class Clock:
                 return find_due(cursor)
 
     async def _send(self, due: list[DueInvoice]) -> None:
-        sent = [
-            await self._producer.send(
-                DUE_INVOICES.name,
-                invoice.dump(),
-                customer_key(invoice.customer_master_id),
-                partition_of(invoice.customer_master_id),
-            )
-            for invoice in due
-        ]
-        for metadata in await asyncio.gather(*sent):
-            self._awaited[metadata.partition] = max(self._awaited.get(metadata.partition, 0), metadata.offset + 1)
+        self._awaited = await self._publisher.publish(
+            DUE_INVOICES.name,
+            [
+                (partition_of(invoice.customer_master_id), customer_key(invoice.customer_master_id), invoice.dump())
+                for invoice in due
+            ],
+        )
         self._pass_ends_at = time.monotonic() + PASS_SECONDS_MAX

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import faust
     from aiokafka import ConsumerRecord
 
-    from streams.processor import Processor
+    from streams.workbench import Workbench
 
 
 def item_of(record: ConsumerRecord, decode: Callable[[bytes | None], Decoded | None]) -> Item:
@@ -28,8 +28,7 @@ def item_of(record: ConsumerRecord, decode: Callable[[bytes | None], Decoded | N
     return Item(record.offset, decoded)
 
 
-async def receive(stream: faust.StreamT[Any], processor: Processor) -> None:
-    """Put every bulk message into the processor. Offsets are marked by forward.py, so the stream acknowledges nothing."""
+async def receive(stream: faust.StreamT[Any], workbench: Workbench) -> None:
+    """Put every bulk message on the workbench. Offsets are marked by forward.py, so the stream acknowledges nothing."""
     async for event in stream.noack().events():  # type: ignore[attr-defined]  # Faust types StreamT without it
-        message = event.message
-        await processor.put(message.topic, message.partition, message.value, message.generation_id)
+        await workbench.put(event.message)

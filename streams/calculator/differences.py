@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from streams.calculator.points import Worth
 from streams.calculator.stages import Penalty
@@ -14,8 +13,7 @@ StoredPenalties = Mapping[str, Sequence[int | str]]
 """Stage -> points and ISO date, as the column `invoices.penalties` holds them: {"1": [-1250, "2026-05-02"]}."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """The part of a stored worth that entries were written for; enough to tell what a new worth changes."""
 
     reward_group_id: int | None = None
@@ -34,8 +32,7 @@ class Standing:
         return cls(reward_group_id, reward, settled_on, tuple(sorted(read, key=lambda penalty: penalty.stage)))
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(NamedTuple):
     """A change of what an invoice gives to (or takes from) a reward group by one rule: an entry to be written."""
 
     kind: Literal["reward", "penalty"]
@@ -83,6 +80,8 @@ def _changes(before: Worth | Standing, after: Worth | Standing, reward_group_id:
         if effective_on is None:
             raise ValueError("a reward of an invoice that is not settled")
         found.append(Difference("reward", 0, reward_group_id, before.reward, after.reward, effective_on))
+    if before.penalties == after.penalties:
+        return found
     stood = {penalty.stage: penalty for penalty in before.penalties}
     stands = {penalty.stage: penalty for penalty in after.penalties}
     for stage in sorted(stood.keys() | stands.keys()):

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from calendar import monthrange
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 from streams.calculator.exact import add, multiply, subtract
 from streams.calculator.facts import InvoiceRow, Membership
@@ -24,8 +23,7 @@ _ONE_DAY: Final = timedelta(days=1)
 _by_date = attrgetter("on")
 
 
-@dataclass(frozen=True, slots=True)
-class Worth:
+class Worth(NamedTuple):
     """What an invoice is worth as of a date, and the figures behind it. Points are integers, money is in dollars."""
 
     reward_group_id: int | None
@@ -53,7 +51,7 @@ class Worth:
     @property
     def points(self) -> int:
         """What the invoice adds to a balance."""
-        return self.reward + sum(penalty.points for penalty in self.penalties)
+        return self.reward + sum(penalty.points for penalty in self.penalties) if self.penalties else self.reward
 
 
 NOTHING: Final = Worth(None, 0, (), 0, 0, None, _ZERO, _ZERO, _ZERO, None, None, None, (), None)
@@ -141,8 +139,7 @@ def _without_charges(membership: Membership, payments: list[InvoiceRow], later_o
     paid = _ZERO
     for row in payments:
         paid = subtract(paid, row.amount)
-    return replace(
-        NOTHING,
+    return NOTHING._replace(
         reward_group_id=membership.reward_group_id,
         paid=paid,
         open=subtract(_ZERO, paid),

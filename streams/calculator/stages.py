@@ -6,18 +6,16 @@ Leaf of `points.evaluate` (program-terms.md, Penalty and the *public* set of ter
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from itertools import count
-from typing import Final
+from typing import Final, NamedTuple
 
 from streams.calculator.exact import multiply, subtract
 from streams.calculator.terms import Terms
 
 
-@dataclass(frozen=True, slots=True)
-class Penalty:
+class Penalty(NamedTuple):
     """Points (below 0) taken by a stage on its date. A stage that took less than a whole point is none."""
 
     stage: int

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import orjson
@@ -69,6 +69,36 @@ def entry_line(ordinal: int, entry: Entry) -> str:
     )
 
 
+def customer_points_line(key: tuple[str, str], deltas: Sequence[int]) -> str:
+    """A line of incoming_customer_points."""
+    customer, company = key
+    points, pending, at_risk = deltas
+    return f"{escaped(customer)}\t{escaped(company)}\t{points}\t{pending}\t{at_risk}\n"
+
+
+def group_totals_line(key: tuple[int, str], deltas: Sequence[int]) -> str:
+    """A line of incoming_group_totals."""
+    group, company = key
+    earned, pending = deltas
+    return f"{group}\t{escaped(company)}\t{earned}\t{pending}\n"
+
+
+def text_array(values: Iterable[str]) -> str:
+    """Texts as an array literal: one parameter, where psycopg2 would quote each."""
+    return "{" + ",".join(map(_quoted, values)) + "}"
+
+
+def _quoted(value: str) -> str:
+    if '"' in value or "\\" in value:
+        value = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{value}"'
+
+
+def plain_array(values: Iterable[object]) -> str:
+    """Numbers or ids as an array literal."""
+    return "{" + ",".join(map(str, values)) + "}"
+
+
 def timestamp(milliseconds: int) -> dt.datetime:
     """Milliseconds since 1970 as an aware time."""
     return dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC)
@@ -98,7 +128,7 @@ def invoice_state(row: Sequence[Any]) -> InvoiceState:
         (),
         next_on,
     )
-    return InvoiceState(
+    state = InvoiceState(
         InvoiceKey(customer, company, system, document, transaction_id),
         number,
         partition,
@@ -108,6 +138,8 @@ def invoice_state(row: Sequence[Any]) -> InvoiceState:
         as_of,
         worth,
     )
+    state.look_for_oldest()
+    return state
 
 
 def membership_rows(state: MembershipState) -> str:

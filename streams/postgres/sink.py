@@ -20,11 +20,15 @@ from streams.known import NOWHERE, Entry, Horizon, InvoiceState, Known, Membersh
 from streams.postgres import statements
 from streams.postgres.connection import connect, faults
 from streams.postgres.rowtext import (
+    customer_points_line,
     entry_line,
+    group_totals_line,
     invoice_line,
     invoice_state,
     membership_rows,
     membership_state,
+    plain_array,
+    text_array,
     timestamp,
 )
 from streams.postgres.terms import read_terms
@@ -174,10 +178,10 @@ class SinkTransaction:
         """
         cursor, known = self._cursor, Known()
         if invoices:
-            cursor.execute(statements.READ_INVOICES, (list(invoices), list(invoices.values())))
+            cursor.execute(statements.READ_INVOICES, (plain_array(invoices), plain_array(invoices.values())))
             known.invoices = {state.id: state for state in map(invoice_state, cursor.fetchall())}
         if memberships:
-            cursor.execute(statements.READ_MEMBERSHIPS, (list(memberships), list(memberships.values())))
+            cursor.execute(statements.READ_MEMBERSHIPS, (text_array(memberships), plain_array(memberships.values())))
             known.memberships = {row[0]: membership_state(*row) for row in cursor.fetchall()}
         if all_of:
             cursor.execute(statements.READ_INVOICES_OF, (list(all_of),))
@@ -217,9 +221,14 @@ class SinkTransaction:
     def _write_invoices(self, states: Collection[InvoiceState]) -> None:
         if not states:
             return
-        self._cursor.copy_expert(statements.COPY_INVOICES, io.StringIO("".join(map(invoice_line, states))))
-        self._cursor.execute(statements.WRITE_INVOICES)
+        self._copy(statements.COPY_INVOICES, list(map(invoice_line, states)), statements.WRITE_INVOICES)
         self._require(len(states), "invoices")
+
+    def _copy(self, copy: str, lines: Sequence[str], then: str) -> None:
+        """Bring lines into their temporary table, then run the statement that takes them from there."""
+        if lines:
+            self._cursor.copy_expert(copy, io.StringIO("".join(lines)))
+            self._cursor.execute(then)
 
     def _require(self, expected: int, what: str) -> None:
         found = self._cursor.fetchone()
@@ -233,18 +242,21 @@ class SinkTransaction:
     def _write_entries(self, entries: Sequence[Entry]) -> list[tuple[int, int, Any]]:
         if not entries:
             return []
-        lines = "".join(entry_line(i, entry) for i, entry in enumerate(entries))
-        self._cursor.copy_expert(statements.COPY_ENTRIES, io.StringIO(lines))
-        self._cursor.execute(statements.WRITE_ENTRIES)
+        lines = [entry_line(i, entry) for i, entry in enumerate(entries)]
+        self._copy(statements.COPY_ENTRIES, lines, statements.WRITE_ENTRIES)
         return self._cursor.fetchall()
 
     def _write_totals(self, writes: Writes) -> None:
-        customers = [(*key, *deltas) for key, deltas in writes.customer_deltas.items() if any(deltas)]
-        if customers:
-            self._cursor.execute(statements.WRITE_CUSTOMER_POINTS, _columns(customers))
-        groups = [(*key, *deltas) for key, deltas in writes.group_deltas.items() if any(deltas)]
-        if groups:
-            self._cursor.execute(statements.WRITE_GROUP_TOTALS, _columns(groups))
+        self._copy(
+            statements.COPY_CUSTOMER_POINTS,
+            [customer_points_line(key, deltas) for key, deltas in writes.customer_deltas.items() if any(deltas)],
+            statements.WRITE_CUSTOMER_POINTS,
+        )
+        self._copy(
+            statements.COPY_GROUP_TOTALS,
+            [group_totals_line(key, deltas) for key, deltas in writes.group_deltas.items() if any(deltas)],
+            statements.WRITE_GROUP_TOTALS,
+        )
         changed = {key[0] for key in writes.customer_deltas} | {
             e.invoice.key.customer_master_id for e in writes.entries
         }
@@ -289,7 +301,7 @@ class SinkTransaction:
     def _read_totals(self, customers: Sequence[str]) -> dict[str, dict[str, list[int]]]:
         if not customers:
             return {}
-        self._cursor.execute(statements.READ_TOTALS, (list(customers),))
+        self._cursor.execute(statements.READ_TOTALS, (text_array(customers),))
         totals: dict[str, dict[str, list[int]]] = {customer: {} for customer in customers}
         for customer, company, *figures in self._cursor.fetchall():
             totals[customer][company] = figures

@@ -24,6 +24,12 @@ CREATE TEMPORARY TABLE incoming_entries (
   stage smallint, points_before bigint, points_after bigint, effective_on date, cause text, source_transaction text,
   committed_at timestamptz, facts jsonb
 ) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE incoming_customer_points (
+  customer_master_id text, company text, points bigint, pending bigint, at_risk bigint
+) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE incoming_group_totals (
+  reward_group_id bigint, company text, earned bigint, pending bigint
+) ON COMMIT DELETE ROWS;
 """
 
 LOCK_PARTITIONS: Final = """
@@ -67,6 +73,8 @@ WHERE m.revision <> k.revision
 
 COPY_INVOICES: Final = "COPY incoming_invoices FROM STDIN"
 COPY_ENTRIES: Final = "COPY incoming_entries FROM STDIN"
+COPY_CUSTOMER_POINTS: Final = "COPY incoming_customer_points FROM STDIN"
+COPY_GROUP_TOTALS: Final = "COPY incoming_group_totals FROM STDIN"
 
 _WRITTEN: Final = (
     "customer_master_id company system_name document transaction_id partition rows oldest_generation oldest_lsn revision awaiting "
@@ -101,15 +109,15 @@ RETURNING id, part, recorded_at
 
 WRITE_CUSTOMER_POINTS: Final = """
 INSERT INTO customer_points AS c (customer_master_id, company, points, pending, at_risk)
-SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[])
+SELECT customer_master_id, company, points, pending, at_risk FROM incoming_customer_points
 ON CONFLICT (customer_master_id, company) DO UPDATE SET points = c.points + EXCLUDED.points,
   pending = c.pending + EXCLUDED.pending, at_risk = c.at_risk + EXCLUDED.at_risk, updated_at = now()
 """
 
 WRITE_GROUP_TOTALS: Final = """
 INSERT INTO reward_group_totals AS g (reward_group_id, company, earned, pending)
-SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[]) AS n (reward_group_id, company, earned, pending)
-ORDER BY reward_group_id, company
+SELECT reward_group_id, company, earned, pending FROM incoming_group_totals
+ORDER BY reward_group_id, company  -- two workers' batches may share a group: they lock its rows in the same order
 ON CONFLICT (reward_group_id, company) DO UPDATE SET earned = g.earned + EXCLUDED.earned, pending = g.pending + EXCLUDED.pending
 """
 

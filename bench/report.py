@@ -1,0 +1,58 @@
+"""The report: a table on the terminal, and the generated part of docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.figures import Figure, Section
+from tests.stack import PROJECT
+
+DOCUMENT: Final = PROJECT / "docs" / "benchmarks.md"
+BEGIN: Final = "<!-- What follows is written by `make bench`. -->"
+END: Final = "<!-- End of what is written by `make bench`. -->"
+HEADINGS: Final = ("", "median", "target", "", "each run")
+
+
+def show(sections: Sequence[Section], circumstances: Sequence[str]) -> None:
+    """Print it."""
+    console = Console(highlight=False)
+    for line in circumstances:
+        console.print(line, style="dim")
+    for section in sections:
+        table = Table(*HEADINGS, title=section.title, title_justify="left", caption_justify="left")
+        for figure in section.figures:
+            table.add_row(*_cells(figure))
+        console.print(table)
+        for note in section.notes:
+            console.print(f"- {note}", style="dim")
+
+
+def write(sections: Sequence[Section], circumstances: Sequence[str], document: Path = DOCUMENT) -> None:
+    """Replace what stands between the markers."""
+    lines = [BEGIN, "", *(f"- {line}" for line in circumstances), ""]
+    for section in sections:
+        lines += [f"### {section.title}", "", f"| {' | '.join(HEADINGS)} |", "|---|---:|---:|---|---|"]
+        lines += [f"| {' | '.join(_cells(figure))} |" for figure in section.figures]
+        lines += ["", *(f"- {note}" for note in section.notes), ""]
+    text = document.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    document.write_text("".join((before, "\n".join(lines), END, after)), encoding="utf-8")
+
+
+def circumstances(command: str, machine: Sequence[str], versions: Sequence[str], load: str) -> list[str]:
+    """The lines above the tables."""
+    today = dt.datetime.now(dt.UTC).date().isoformat()
+    return [f"`{command}`, {today}", *machine, ", ".join(versions), f"load average before the start: {load}"]
+
+
+def _cells(figure: Figure) -> tuple[str, ...]:
+    verdict = {None: "", True: "met", False: "missed"}[figure.met]
+    each = ", ".join(f"{value:,.{figure.digits}f}" for value in figure.values)
+    return (figure.name, figure.text(figure.median), figure.target, verdict, each)

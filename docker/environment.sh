@@ -1,0 +1,17 @@
+#!/bin/sh
+# Writes .env from .env.example, with a fresh secret wherever the example leaves one empty. Never touches a .env that is there.
+set -eu
+cd "$(dirname "$0")/.."
+if [ -e .env ]; then
+    echo ".env is there already; the databases were made with its passwords" >&2
+    exit 1
+fi
+umask 077
+while IFS= read -r line; do
+    case $line in
+        # Hexadecimal, for the passwords become parts of addresses.
+        [A-Z]*_PASSWORD= | [A-Z]*_SECRET=) printf '%s%s\n' "$line" "$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')" ;;
+        *) printf '%s\n' "$line" ;;
+    esac
+done <.env.example >.env
+echo "Wrote .env"

@@ -1,0 +1,134 @@
+"""What a worker runs beside Faust's own services: processors, clock, watchdog. Started when the first agent is, ended with the process.
+
+Place on the data's way: the agents put what they receive into `Workbench.put`; everything after that is wired here. A few processors
+share the partitions, so that one decodes and evaluates while another waits for Postgres; a customer is always the same one's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from streams.agents.clock import Clock
+from streams.batches import Batches, Decoder
+from streams.errors import BadRecordsError, RewardsError
+from streams.forward import Forwarder
+from streams.metrics import WorkerMetrics
+from streams.postgres.sink import Sink
+from streams.processor import Processor
+from streams.publisher import Publisher
+from streams.topics import APPLICATION_ID
+from streams.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from streams.bulk import BulkConsumer
+    from streams.settings import StreamSettings
+    from streams.tables import CustomerTable
+
+logger = logging.getLogger(__name__)
+
+EXIT_BAD_RECORDS: Final = 65
+"""sysexits' EX_DATAERR: starting again would only read the same records."""
+EXIT_FAULT: Final = 70
+"""sysexits' EX_SOFTWARE."""
+HELD_SHARE: Final = 4
+"""A transaction of more than this share (one in …) of a batch does not wait in memory for its end."""
+GC_THRESHOLDS: Final = (50_000, 20, 50)
+"""A batch makes some hundred thousand objects and no cycles; Python's own thresholds would look through all of them again and again."""
+
+
+class Workbench:
+    """The processors of one worker, and what they share."""
+
+    def __init__(
+        self, app: Any, settings: StreamSettings, table: CustomerTable, decoders: Mapping[str, Decoder]
+    ) -> None:  # noqa: ANN401 -- a Faust app
+        self._app = app
+        self._settings = settings
+        self._table = table
+        self._decoders = decoders
+        self._processors: list[Processor] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._starting = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Connect and begin; of no effect the second time (each agent asks)."""
+        async with self._starting:
+            if not self._processors:
+                await self._start()
+
+    async def put(self, message: Any) -> None:  # noqa: ANN401 -- a bulk message: its value is no bytes (bulk.py)
+        """Hand a bulk message to the processor of its partition."""
+        processor = self._processors[message.partition % len(self._processors)]
+        await processor.put(message.topic, message.partition, message.value, message.generation_id)
+
+    async def _start(self) -> None:
+        settings, app = self._settings, self._app
+        publisher = Publisher(settings.kafka_bootstrap, client_id=f"{APPLICATION_ID}-forward")
+        await publisher.start()
+        consumer: BulkConsumer = app.consumer
+        metrics = WorkerMetrics()
+        self._processors = [self._processor(publisher, consumer, metrics) for _ in range(settings.processors)]
+        consumer.before_revoke = self._give_up
+        url = settings.database_url.get_secret_value()
+        clock = Clock(url, publisher, timezone=settings.timezone, quiet_seconds=settings.reload_quiet_seconds)
+        for processor in self._processors:
+            self._run("processor", processor.run)
+        self._run("clock", clock.run)
+        self._run("watchdog", Watchdog(app, metrics).run)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
+
+    def _processor(self, publisher: Publisher, consumer: BulkConsumer, metrics: WorkerMetrics) -> Processor:
+        settings = self._settings
+        batch_records = settings.batch_records // settings.processors
+        batches = Batches(
+            Sink(settings.database_url.get_secret_value()),
+            self._decoders,
+            settle_seconds=settings.settle_ms / 1000,
+            held_max=batch_records // HELD_SHARE,
+            cached_invoices=settings.cached_invoices // settings.processors,
+        )
+        return Processor(
+            batches,
+            Forwarder(publisher, self._table, consumer),
+            metrics,
+            batch_records=batch_records,
+            generation=lambda: self._app.consumer_generation_id,
+        )
+
+    async def _give_up(self) -> None:
+        await asyncio.gather(*(processor.give_up() for processor in self._processors))
+
+    def _run(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._tasks.append(asyncio.create_task(_guarded(name, run), name=name))
+
+
+async def _guarded(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    try:
+        await run()
+    except asyncio.CancelledError:
+        raise
+    except BadRecordsError as error:
+        stop_at_once(EXIT_BAD_RECORDS, f"{name}: {error}")
+    except RewardsError as error:
+        stop_at_once(EXIT_FAULT, f"{name}: {error}")
+    except Exception:  # noqa: BLE001 -- the process's edge: whatever it is, no offset may be committed after it
+        logger.critical("%s failed", name, exc_info=True)
+        stop_at_once(EXIT_FAULT, f"{name}: a fault of ours, see above")
+
+
+def stop_at_once(code: int, reason: str) -> NoReturn:
+    """End the process without Faust's shutdown, which would commit offsets."""
+    logger.critical("The worker stops: %s", reason)
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,102 @@
+"""The connector files against the topics, the tables and the rules that the stream relies on."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from connectors.registration import Connector, deployed
+from connectors.settings import PROJECT
+from streams import topics
+from streams.postgres.models import CustomerRewardGroup, Watermark
+
+CONNECTORS = {one.name: one for one in deployed()}
+CAPTURED = {
+    "warehouse": ("invoice_transactions", topics.INVOICES),
+    "rewards": ("customers_reward_groups", topics.MEMBERSHIPS),
+}
+
+
+@pytest.fixture(params=sorted(CAPTURED))
+def connector(request: pytest.FixtureRequest) -> Connector:
+    return CONNECTORS[request.param]
+
+
+def test_captured_table_and_watermarks_share_the_topic_that_the_stream_reads(connector: Connector) -> None:
+    table, topic = CAPTURED[connector.name]
+    configuration = connector.configuration
+
+    own = f"{configuration['topic.prefix']}.public.{table}"
+    router = re.compile(configuration["transforms.watermarks.regex"])
+    assert own == topic.name == connector.topic
+    assert router.fullmatch(f"{configuration['topic.prefix']}.public.rewards_watermarks")
+    assert not router.fullmatch(own)
+
+
+def test_watermarks_are_read_last_in_a_snapshot(connector: Connector) -> None:
+    table, _ = CAPTURED[connector.name]
+
+    # Read in this order by a single thread: the watermarks' `r` records must end the snapshot in each partition.
+    assert connector.configuration["table.include.list"] == f"public.{table},public.rewards_watermarks"
+    assert connector.configuration["snapshot.max.threads"] == "1"
+
+
+def test_every_captured_table_is_keyed_by_customer(connector: Connector) -> None:
+    tables = connector.configuration["table.include.list"].split(",")
+
+    assert connector.configuration["message.key.columns"] == ";".join(f"{one}:customer_master_id" for one in tables)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("decimal.handling.mode", "string"),
+        ("skipped.operations", "none"),
+        ("tombstones.on.delete", "true"),
+        ("publication.autocreate.mode", "disabled"),
+        ("key.converter.schemas.enable", "false"),
+        ("value.converter.schemas.enable", "false"),
+        ("snapshot.mode", "initial"),
+        ("heartbeat.interval.ms", "1000"),
+    ],
+)
+def test_option_that_the_stream_relies_on_is_set(connector: Connector, option: str, value: str) -> None:
+    assert connector.configuration[option] == value
+
+
+def test_heartbeat_moves_every_watermark_with_one_mark(connector: Connector) -> None:
+    query = connector.configuration["heartbeat.action.query"]
+
+    assert "nextval('public.rewards_watermark_marks')" in query
+    assert "MATERIALIZED" in query
+
+
+def test_no_secret_and_no_address_stands_in_a_connector_file(connector: Connector) -> None:
+    named = {key: value for key, value in connector.configuration.items() if key.startswith("database.")}
+
+    assert named
+    assert all(re.fullmatch(r"\$\{env:REWARDS_CAPTURE_[A-Z]+_[A-Z]+\}", value) for value in named.values())
+
+
+def test_connectors_have_slots_and_publications_of_their_own() -> None:
+    for option in ("slot.name", "publication.name", "topic.prefix"):
+        assert len({one.configuration[option] for one in CONNECTORS.values()}) == len(CONNECTORS)
+
+
+def test_warehouse_schema_publishes_what_is_captured() -> None:
+    schema = (PROJECT / "connectors" / "warehouse" / "schema.sql").read_text()
+    configuration = CONNECTORS["warehouse"].configuration
+
+    tables = configuration["table.include.list"].replace(",", ", ")
+    assert f"CREATE PUBLICATION {configuration['publication.name']} FOR TABLE {tables};" in schema
+
+
+def test_watermark_table_is_the_same_in_both_databases() -> None:
+    schema = (PROJECT / "connectors" / "warehouse" / "schema.sql").read_text()
+    created = re.search(r"CREATE TABLE IF NOT EXISTS public.rewards_watermarks \((.*?)\) WITH", schema, re.DOTALL)
+
+    assert created is not None
+    columns = [line.split()[0] for line in created.group(1).strip().splitlines()]
+    assert columns == [column.name for column in Watermark.__table__.columns]
+    assert CustomerRewardGroup.__tablename__ == CAPTURED["rewards"][0]

@@ -1,0 +1,113 @@
+"""The connectors of the shared stack: registered, idempotent, without a secret in sight, and what they send."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections import Counter
+from typing import Any
+
+import pytest
+from kafka import KafkaConsumer, TopicPartition
+
+from connectors.watermarks import partition_of
+from streams import topics
+from tests.stack import Stack, eventually
+
+
+def _records(stack: Stack, topic: str) -> list[Any]:
+    """Everything that stands in a topic, by partition and offset."""
+    consumer = KafkaConsumer(bootstrap_servers=stack.address("kafka"), enable_auto_commit=False)
+    try:
+        partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
+        consumer.assign(partitions)
+        consumer.seek_to_beginning(*partitions)
+        ends = consumer.end_offsets(partitions)
+        found = []
+        while any(consumer.position(one) < ends[one] for one in partitions):
+            found += [record for batch in consumer.poll(timeout_ms=500).values() for record in batch]
+        return sorted(found, key=lambda record: (record.partition, record.offset))
+    finally:
+        consumer.close()
+
+
+def test_everything_runs(stack: Stack) -> None:
+    status = stack.status
+
+    states = {one["name"]: one["state"] for one in status["processes"]}
+    assert states == dict.fromkeys(("supervisor", "postgres", "kafka", "connect", "worker", "lag", "api"), "running")
+    assert status["state"] == "running"
+
+
+def test_connectors_that_run_are_left_alone_by_another_apply(stack: Stack) -> None:
+    applied = json.loads(stack.command("connectors", "apply", "--json").stdout)
+
+    assert [(one["name"], one["state"], one["tasks"]) for one in applied] == [
+        ("warehouse", "RUNNING", ["RUNNING"]),
+        ("rewards", "RUNNING", ["RUNNING"]),
+    ]
+    assert json.loads(stack.command("connectors", "status", "--json").stdout) == applied
+
+
+def test_no_password_leaves_the_connect_worker(stack: Stack) -> None:
+    secrets = json.loads((stack.folder / "secrets.json").read_text())["passwords"]
+
+    with urllib.request.urlopen(
+        f"{stack.address('connect')}/connectors?expand=info&expand=status", timeout=10
+    ) as answer:
+        said = answer.read().decode()
+    logs = "".join(path.read_text(errors="replace") for path in (stack.folder / "logs").iterdir())
+
+    assert "${env:REWARDS_CAPTURE_WAREHOUSE_PASSWORD}" in said
+    assert not [role for role, password in secrets.items() if password in said or password in logs]
+
+
+@pytest.mark.parametrize("topic", [topics.INVOICES, topics.MEMBERSHIPS], ids=lambda topic: topic.name)
+def test_watermark_ends_the_snapshot_in_every_partition(stack: Stack, topic: topics.TopicSpec) -> None:
+    snapshot: dict[int, list[Any]] = {}
+    for record in _records(stack, topic.name):
+        value: dict[str, Any] = json.loads(record.value) if record.value else {"op": None}
+        if value["op"] == "r":
+            snapshot.setdefault(record.partition, []).append(value)
+
+    assert sorted(snapshot) == list(range(topics.PARTITIONS))
+    for values in snapshot.values():
+        tables = [value["source"]["table"] for value in values]
+        assert tables[-1] == "rewards_watermarks"
+        assert tables.count("rewards_watermarks") == 1
+
+
+def test_each_partition_gets_every_mark_about_once_a_second(stack: Stack) -> None:
+    def marks() -> Counter[int]:
+        found: Counter[int] = Counter()
+        for record in _records(stack, topics.INVOICES.name):
+            value: dict[str, Any] = json.loads(record.value) if record.value else {"op": None}
+            if value["op"] == "u" and value["source"]["table"] == "rewards_watermarks":
+                found[value["after"]["mark"]] += 1
+                assert partition_of(value["after"]["customer_master_id"], topics.PARTITIONS) == record.partition
+        return found
+
+    before = max(marks(), default=0)
+    complete = eventually(
+        lambda: {mark for mark, times in marks().items() if times == topics.PARTITIONS and mark > before}
+    )
+
+    assert complete
+
+
+def test_connector_deleted_and_applied_again_goes_on_where_it_stopped(stack: Stack) -> None:
+    def created() -> list[str]:
+        values = [json.loads(one.value) for one in _records(stack, topics.INVOICES.name) if one.value]
+        return [one["op"] for one in values if (one["after"] or {}).get("transaction_id") == 990_017]
+
+    stack.command("connectors", "delete")
+    assert stack.command("connectors", "status", check=False).returncode == 1
+    with stack.cursor("warehouse") as cursor:
+        cursor.execute("INSERT INTO invoice_transactions (transaction_id) VALUES (990017)")
+
+    stack.command("connectors", "apply")
+
+    eventually(lambda: created() == ["c"])
+    with stack.cursor("warehouse") as cursor:
+        cursor.execute("DELETE FROM invoice_transactions WHERE transaction_id = 990017")
+    stack.wait()

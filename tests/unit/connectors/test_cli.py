@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import cli
+from connectors.errors import StackNotRunningError
+from connectors.local.folder import StackFolder
+
+STATE = {
+    "warehouse": "postgresql://there/warehouse",
+    "rewards": "postgresql://there/sunroc_rewards",
+    "kafka": "127.0.0.1:1",
+    "connect": "http://127.0.0.1:2",
+    "web": "http://127.0.0.1:3",
+    "timezone": "America/Denver",
+    "ports": {"web": 3},
+}
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the state of a stack; what a command writes into the environment is taken back."""
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    folder = StackFolder(tmp_path / "stack")
+    folder.create()
+    folder.save(STATE)
+    return folder.path
+
+
+def _leaves(app: typer.Typer, *path: str) -> list[tuple[str, ...]]:
+    names = [(*path, info.name or getattr(info.callback, "__name__", "")) for info in app.registered_commands]
+    return names + [
+        leaf
+        for group in app.registered_groups
+        if group.typer_instance is not None
+        for leaf in _leaves(group.typer_instance, *path, str(group.name))
+    ]
+
+
+@pytest.mark.parametrize("command", _leaves(cli.build()), ids=" ".join)
+def test_every_command_names_its_stack_and_explains_itself(command: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(cli.application(), [*command, "--help"])
+
+    assert shown.exit_code == 0, shown.output
+    assert "--data" in shown.output
+
+
+def test_stack_that_is_named_wins_over_the_environment(stack: Path) -> None:
+    os.environ["REWARDS_KAFKA_BOOTSTRAP"] = "elsewhere:9092"
+
+    cli.use_stack(stack)
+
+    assert os.environ["REWARDS_KAFKA_BOOTSTRAP"] == STATE["kafka"]
+    assert os.environ["REWARDS_DATABASE_URL"] == STATE["rewards"]
+
+
+def test_own_stack_fills_only_what_is_unset(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.local.folder.DEFAULT", stack)
+    os.environ["REWARDS_KAFKA_BOOTSTRAP"] = "elsewhere:9092"
+
+    cli.use_stack(None)
+
+    assert os.environ["REWARDS_KAFKA_BOOTSTRAP"] == "elsewhere:9092"
+    assert os.environ["REWARDS_CONNECT_URL"] == STATE["connect"]
+
+
+def test_folder_without_a_stack_is_an_error_where_it_was_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.local.folder.DEFAULT", tmp_path)
+
+    cli.use_stack(None)
+    with pytest.raises(StackNotRunningError):
+        cli.use_stack(tmp_path)
+
+
+def test_command_without_a_stack_ends_with_one_sentence(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "points", "M-1", "--data", str(tmp_path)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: there is no stack in")
+    assert done.stderr.count("\n") == 1

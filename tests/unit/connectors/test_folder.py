@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from connectors.errors import StackError, StackNotRunningError
+from connectors.local.folder import HOST, LISTENERS, StackFolder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> StackFolder:
+    made = StackFolder(tmp_path / "stack")
+    made.create()
+    return made
+
+
+def test_ports_are_free_and_different(folder: StackFolder) -> None:
+    ports = folder.ports()
+
+    assert set(ports) == set(LISTENERS)
+    assert len(set(ports.values())) == len(LISTENERS)
+
+
+def test_ports_of_the_last_run_are_kept_where_they_are_free(folder: StackFolder) -> None:
+    last = folder.ports()
+    folder.save({"ports": last})
+
+    with socket.socket() as taken:
+        taken.bind((HOST, last["web"]))
+        taken.listen()
+        now = folder.ports()
+
+    assert now["web"] != last["web"]
+    assert {name: port for name, port in now.items() if name != "web"} == {
+        name: port for name, port in last.items() if name != "web"
+    }
+
+
+def test_secrets_are_made_once_and_closed_to_others(folder: StackFolder) -> None:
+    first = folder.secrets()
+
+    assert folder.secrets() == first
+    assert (folder.path / "secrets.json").stat().st_mode & 0o777 == 0o600
+    assert len(set(first.passwords.values())) == len(first.passwords)
+
+
+def test_lock_lets_in_one_supervisor(folder: StackFolder) -> None:
+    assert not folder.supervised()
+    with folder.locked():
+        assert folder.supervised()
+        with pytest.raises(StackError, match="running"), folder.locked():
+            pass
+    assert not folder.supervised()
+
+
+def test_environment_of_a_folder_without_a_stack_says_how_to_start_one(folder: StackFolder) -> None:
+    with pytest.raises(StackNotRunningError, match="rewards up"):
+        folder.environment()

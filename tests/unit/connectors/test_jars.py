@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.errors import DownloadError
+from connectors.local import jars
+from connectors.local.jars import Jar, JarCache
+
+CONTENT = b"a jar"
+GOOD = Jar("kafka", "org.example", "tool", "1.0", hashlib.sha256(CONTENT).hexdigest())
+PLUGIN = Jar("debezium-postgres", "org.example", "plugin", "2.0", hashlib.sha256(CONTENT).hexdigest())
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """What the registry holds, by file name; in place of the client's download."""
+    files = {GOOD.name: CONTENT, PLUGIN.name: CONTENT}
+
+    def download(maven: Any, jar: Jar) -> Path:
+        target: Path = maven.repo_cache / jar.path
+        target.parent.mkdir(parents=True)
+        target.write_bytes(files[jar.name])
+        return target
+
+    monkeypatch.setattr(jars, "_download", download)
+    return files
+
+
+def test_lock_file_names_one_version_of_each_part_of_kafka() -> None:
+    locked = jars.locked()
+
+    versions = {jar.version for jar in locked if jar.group == "org.apache.kafka"}
+    names = [(jar.folder, jar.group, jar.artifact) for jar in locked]
+    assert versions == {jars.KAFKA_VERSION}
+    assert len(names) == len(set(names))
+
+
+def test_lock_file_holds_every_root() -> None:
+    locked = {f"{jar.group}:{jar.artifact}:{jar.version}" for jar in jars.locked()}
+
+    assert {root for roots in jars.ROOTS.values() for root in roots} <= locked
+
+
+def test_plugin_folder_holds_nothing_that_kafka_brings() -> None:
+    locked = jars.locked()
+    brought = {f"{jar.group}:{jar.artifact}" for jar in locked if jar.folder == jars.KAFKA}
+
+    plugins = {f"{jar.group}:{jar.artifact}" for jar in locked if jar.folder != jars.KAFKA}
+
+    assert not brought & {jars.RELOCATED.get(name, name) for name in plugins}
+
+
+def test_missing_jars_are_fetched_once(tmp_path: Path, registry: dict[str, bytes]) -> None:
+    cache = JarCache(tmp_path, [GOOD, PLUGIN])
+    seen: list[tuple[int, int]] = []
+
+    cache.fetch(lambda have, total, _name: seen.append((have, total)))
+
+    assert seen == [(0, 2), (1, 2), (2, 2)]
+    assert cache.missing() == []
+    registry.clear()
+    cache.fetch()
+
+
+def test_jar_with_another_checksum_is_refused_and_leaves_nothing(tmp_path: Path, registry: dict[str, bytes]) -> None:
+    registry[GOOD.name] = b"another jar"
+    cache = JarCache(tmp_path, [GOOD])
+
+    with pytest.raises(DownloadError, match=r"tool-1\.0\.jar is not the file that jars\.lock names"):
+        cache.fetch()
+
+    assert cache.missing() == [GOOD]
+    assert list(tmp_path.rglob("*.jar")) == []
+
+
+def test_plugins_are_links_in_a_folder_of_their_own(tmp_path: Path, registry: dict[str, bytes]) -> None:
+    cache = JarCache(tmp_path, [GOOD, PLUGIN])
+    cache.fetch()
+
+    first, again = cache.plugins(), cache.plugins()
+
+    assert first == again
+    assert [link.relative_to(first).as_posix() for link in first.rglob("*.jar")] == ["debezium-postgres/plugin-2.0.jar"]
+    assert (first / "debezium-postgres" / "plugin-2.0.jar").read_bytes() == CONTENT
+    assert cache.classpath() == str(tmp_path / "maven" / GOOD.path)

@@ -18,11 +18,11 @@ def serve(
     """Run the web app until it is stopped."""
     if context.invoked_subcommand is not None:
         return
-    import uvicorn  # noqa: PLC0415 - `rewards --help` stays fast
+    import uvicorn
 
-    from api.app import create_app  # noqa: PLC0415
-    from api.logs import log_to_standard_error  # noqa: PLC0415
-    from api.settings import WebSettings  # noqa: PLC0415
+    from api.app import create_app
+    from api.logs import log_to_standard_error
+    from api.settings import WebSettings
 
     settings = WebSettings.model_validate({})
     log_to_standard_error()
@@ -40,9 +40,9 @@ def serve(
 @app.command()
 def samples() -> None:
     """Write the sample's roles, groups, customers and users where they are missing."""
-    from api.data.samples import write_samples  # noqa: PLC0415
-    from api.database import Database  # noqa: PLC0415
-    from api.settings import DatabaseSettings  # noqa: PLC0415
+    from api.data.samples import write_samples
+    from api.database import Database
+    from api.settings import DatabaseSettings
 
     database = Database(DatabaseSettings.model_validate({}).database_url.get_secret_value(), connections=2)
     try:
@@ -56,9 +56,9 @@ def samples() -> None:
 @app.command()
 def logins(*, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
     """Print the sample logins."""
-    import json  # noqa: PLC0415
+    import json
 
-    from api.data.samples import LOGINS  # noqa: PLC0415
+    from api.data.samples import LOGINS
 
     if as_json:
         found = [{"email": o.email, "password": o.password, "role": o.role.title, "sees": o.sees} for o in LOGINS]

@@ -96,7 +96,7 @@ def write(stack: BenchStack, invoice_count: int) -> Backlog:
 
 def _changes(documents: list[Document]) -> Iterator[Row]:
     """Two charges and two payments an invoice, each in another order of the invoices."""
-    chance = random.Random(1)  # noqa: S311 -- a workload
+    chance = random.Random(1)
     for step in range(CHANGES_OF_AN_INVOICE):
         for document in chance.sample(documents, len(documents)):
             quarter = document.amount / 4

@@ -57,7 +57,7 @@ class Generator:
             thread.join()
 
     def _write(self, connection_number: int, begin: float) -> None:
-        chance = random.Random(connection_number)  # noqa: S311 -- a workload
+        chance = random.Random(connection_number)
         number = self._first_number + connection_number * 100_000_000
         due = begin + connection_number * self._every / CONNECTIONS
         billed: list[Document] = []
@@ -93,7 +93,7 @@ class Load:
     def rate(self, begin: float, end: float) -> float:
         """Changes a second that were committed between two readings of the monotonic clock."""
         inside = [(at, count) for at, count in self._written if begin <= at <= end]
-        if len(inside) < 2:  # noqa: PLR2004 -- a span has two ends
+        if len(inside) < 2:
             raise RuntimeError("the load generator wrote nothing")
         (first, before), (last, after) = inside[0], inside[-1]
         return (after - before) / (last - first)

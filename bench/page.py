@@ -87,7 +87,7 @@ def _run(stack: BenchStack, run: int, probes: int) -> list[float]:
 
 def _pay(stack: BenchStack, documents: Sequence[Document]) -> list[float]:
     """Pay the invoices one by one; return when each commit was called, in milliseconds since 1970."""
-    chance = random.Random(1)  # noqa: S311 -- a workload
+    chance = random.Random(1)
     committed = []
     with closing(psycopg2.connect(stack.address("warehouse"))) as connection, connection.cursor() as cursor:
         for document in documents:

@@ -68,7 +68,7 @@ def _job(stack: BenchStack) -> Iterator[subprocess.Popen[bytes]]:
     with tempfile.TemporaryDirectory(prefix="rewards-bench-state-") as state:
         command = [
             str(PYTHON), "-m", "bench.quix_job", "--kafka", stack.address("kafka"), "--group", group, "--state", state,
-            "--commit-every", str(COMMIT_EVERY),
+            "--commit-every", str(COMMIT_EVERY), "--commit-seconds", str(COMMIT_SECONDS),
         ]  # fmt: skip
         with (stack.files.logs / "bench-quix.log").open("ab") as log:
             process = subprocess.Popen(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
+from streams.endings import TransactionEnds
 from streams.errors import BadRecordsError, InvariantError
 from streams.fold import fold
 from streams.known import Entry, Group, InvoiceState, Known, MembershipState
@@ -88,13 +89,13 @@ class Batches:
         sink: Sink,
         decoders: Mapping[str, Decoder],
         *,
-        settle_seconds: float,
+        ends: TransactionEnds,
         held_max: int,
         cached_invoices: int,
     ) -> None:
         self._sink = sink
         self._decoders = decoders
-        self._settle_seconds = settle_seconds
+        self._ends = ends
         self._held_max = held_max
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._invoices: Recent[InvoiceId, InvoiceState] = Recent(cached_invoices)
@@ -115,6 +116,7 @@ class Batches:
                 lane = self._lanes[place] = Lane(*place, delivery.generation_id)
             items = list(map(self._decoders[delivery.topic], delivery.records))
             self._count_bad(place, items)
+            self._ends.see(item.decoded.transaction for item in items if item.decoded is not None)
             lane.add(items, delivery.end_offset, delivery.arrived_at)
 
     def forget(self) -> None:
@@ -133,12 +135,12 @@ class Batches:
             InvariantError: we are at fault.
         """
         self._lanes = {place: lane for place, lane in self._lanes.items() if lane.generation_id == generation_id}
-        cuts = {place: lane.cut(now, self._settle_seconds, self._held_max) for place, lane in self._lanes.items()}
+        cuts = {place: lane.cut(now, self._ends, self._held_max) for place, lane in self._lanes.items()}
         cuts = {place: cut for place, cut in cuts.items() if cut[0]}
         outcome = self._write(cuts) if cuts else Outcome()
         for place, (count, _) in cuts.items():
             del self._lanes[place].items[:count]
-        held = [lane.settles_at(self._settle_seconds) for lane in self._lanes.values()]
+        held = [lane.complete_at(self._ends) for lane in self._lanes.values()]
         outcome.held_until = min((at for at in held if at is not None), default=None)
         return outcome
 

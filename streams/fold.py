@@ -56,32 +56,15 @@ class _Fold:
 
     def _take_rows(self, group: Group) -> None:
         causes: dict[InvoiceId, Cause] = {}
-        generation, doubt = group.generation, self._horizon.doubt
         for lsn, change in group.rows:
-            position = Position(generation, lsn)
-            state = self._invoice(change.key)
-            number = change.transaction_id
-            stood = None if state is None else state.rows.get(number)
-            if stood is None:
-                if position < self._horizon.floor:
-                    continue
-            elif stood.position >= position:
+            position = Position(group.generation, lsn)
+            state, number = self._invoice(change.key), change.transaction_id
+            if self._is_old(state, number, position, group):
                 continue
-            elif stood.facts is not None and stood.position < doubt:
-                self.writes.reloaded_ms[group.partition] = group.cause.committed_ms or 0
             state = self._writable(state, change, group)
-            before = causes.get(state.id)
-            if before is None:
-                before = group.cause
-                waiting = state.awaiting
-                if waiting is not None:
-                    if waiting.transaction == before.transaction:
-                        before = waiting
-                    else:
-                        # An earlier transaction that was too large for one batch is complete, for this is another one.
-                        self._settle(state, waiting)
+            cause = causes.get(state.id) or self._first_cause(state, group)
             state.rows[number] = StoredRow(position, change.facts)
-            causes[state.id] = before.with_row(number, lsn)
+            causes[state.id] = cause.with_row(number, lsn)
         for invoice, cause in causes.items():
             state = self.writes.invoices[invoice]
             if group.complete:
@@ -89,6 +72,28 @@ class _Fold:
             else:
                 state.look_for_oldest()
                 state.awaiting = cause
+
+    def _is_old(self, state: InvoiceState | None, number: int, position: Position, group: Group) -> bool:
+        """Whether as much or more is known of the row already."""
+        stood = None if state is None else state.rows.get(number)
+        if stood is None:
+            return position < self._horizon.floor
+        if stood.position >= position:
+            return True
+        if stood.facts is not None and stood.position < self._horizon.doubt:
+            self.writes.reloaded_ms[group.partition] = group.cause.committed_ms or 0
+        return False
+
+    def _first_cause(self, state: InvoiceState, group: Group) -> Cause:
+        """Return the cause that the group's rows of an invoice add to, after what another transaction left to do."""
+        waiting = state.awaiting
+        if waiting is None:
+            return group.cause
+        if waiting.transaction == group.cause.transaction:
+            return waiting
+        # An earlier transaction that was too large for one batch is complete, for this is another one.
+        self._settle(state, waiting)
+        return group.cause
 
     def _invoice(self, key: InvoiceKey) -> InvoiceState | None:
         number = invoice_id(key)

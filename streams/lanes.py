@@ -3,9 +3,8 @@
 Place on the data's way: between the agents' decoding and fold.py. Pure but for the clock's reading that comes in as an argument.
 
 The records of one source transaction stand together in a partition. Whether the last of them has come is known once a record of
-another transaction follows. Where nothing follows, it is taken for complete after a short while without more (settings,
-`settle_ms`); a snapshot never is: its end is a record of its own. What is too large to wait in memory goes on as incomplete: its
-rows are kept, and what they are worth waits in Postgres.
+another transaction follows. Where nothing follows, endings.py knows; a snapshot's end is a record of its own. What is too large to
+wait in memory goes on as incomplete: its rows are kept, and what they are worth waits in Postgres.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from streams.decode import Decoded
+from streams.endings import TransactionEnds
 from streams.errors import RecordError
 from streams.known import Cause, Group
 from streams.postgres.sink import DeadLetterRow, EpochRow, Progress
@@ -52,11 +52,36 @@ class Lane:
         self.end_offset = end_offset
         self.arrived_at = arrived_at
 
-    def cut(self, now: float, settle_seconds: float, held_max: int) -> tuple[int, bool]:
+    def cut(self, now: float, ends: TransactionEnds, held_max: int) -> tuple[int, bool]:
         """Return how many items can go on, and whether the last transaction among them is complete."""
         items = self.items
-        start = len(items)
-        transaction: str | None = None
+        start, transaction = self._tail()
+        if transaction is None:
+            return len(items), True
+        tail = [item.decoded for item in items[start:] if item.decoded is not None]
+        if all(decoded.watermark is not None for decoded in tail):
+            return len(items), True
+        at = self.complete_at(ends)
+        if at is not None and now >= at:
+            return len(items), True
+        if len(tail) > held_max:
+            return len(items), False
+        return start, True
+
+    def complete_at(self, ends: TransactionEnds) -> float | None:
+        """Return from when on what is held is complete (monotonic seconds); None while more is known to come."""
+        items = self.items
+        if not items or items[-1].offset + 1 < self.end_offset:
+            return None
+        last = next((item.decoded for item in reversed(items) if item.decoded is not None), None)
+        if last is None or last.snapshot:
+            return None
+        return ends.complete_at(last.transaction, self.arrived_at)
+
+    def _tail(self) -> tuple[int, str | None]:
+        """Return where the last transaction begins, and which it is."""
+        items = self.items
+        start, transaction = len(items), None
         while start:
             decoded = items[start - 1].decoded
             if decoded is not None:
@@ -65,25 +90,7 @@ class Lane:
                 elif decoded.transaction != transaction:
                     break
             start -= 1
-        if transaction is None:
-            return len(items), True
-        tail = [item.decoded for item in items[start:] if item.decoded is not None]
-        if all(decoded.watermark is not None for decoded in tail):
-            return len(items), True
-        drained = items[-1].offset + 1 >= self.end_offset
-        if drained and not tail[0].snapshot and now - self.arrived_at >= settle_seconds:
-            return len(items), True
-        if len(tail) > held_max:
-            return len(items), False
-        return start, True
-
-    def settles_at(self, settle_seconds: float) -> float | None:
-        """Return when what is held can be taken for complete (monotonic seconds); None while nothing is, or more is coming."""
-        items = self.items
-        if not items or items[-1].offset + 1 < self.end_offset:
-            return None
-        last = next((item.decoded for item in reversed(items) if item.decoded is not None), None)
-        return None if last is None or last.snapshot else self.arrived_at + settle_seconds
+        return start, transaction
 
 
 @dataclass(slots=True)

@@ -52,6 +52,8 @@ class Processor:
         self._room = asyncio.Event()
         self._room.set()
         self._working = asyncio.Lock()
+        self._holding = False
+        self._woken = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="batches")
 
     async def put(self, topic: str, partition: int, value: Records, generation_id: int) -> None:
@@ -63,14 +65,22 @@ class Processor:
             self._room.clear()
         self._arrived.set()
 
+    def wake(self) -> None:
+        """Look again at what is held: a source transaction has ended."""
+        self._woken = True
+        if self._holding:
+            self._arrived.set()
+
     async def run(self) -> None:
         """Work until cancelled. An error that leaves here ends the worker before an offset is committed."""
         held_until: float | None = None
         while True:
             await self._wait(held_until)
             async with self._working:
+                self._woken = False
                 outcome = await self._work(self._gather())
                 held_until = outcome.held_until
+                self._holding = held_until is not None
                 await self._forward(outcome)
 
     async def give_up(self) -> None:
@@ -93,7 +103,7 @@ class Processor:
 
     async def _wait(self, held_until: float | None) -> None:
         seconds = None if held_until is None else max(0.0, held_until - time.monotonic())
-        if not self._inbox:
+        if not self._inbox and not (self._holding and self._woken):
             self._arrived.clear()
             try:
                 await asyncio.wait_for(self._arrived.wait(), seconds)

@@ -31,8 +31,8 @@ class StreamSettings(BaseSettings):
 
     processors: int = Field(default=2, ge=1, le=8)
     """How many share a worker's partitions: one evaluates while another waits for Postgres."""
-    settle_ms: int = Field(default=4, ge=0, le=1000)
-    """How long a source transaction that may have more rows is waited for before its invoices are evaluated."""
+    settle_ms: int = Field(default=5, ge=0, le=1000)
+    """What was sent before a source transaction's end is given so long to arrive, where a worker cannot count it."""
     cached_invoices: int = Field(default=12_000, ge=100)
     """Invoices kept in a worker's read-through copy."""
     batch_records: int = Field(default=4_000, ge=8)

@@ -34,6 +34,12 @@ INVOICES: Final = TopicSpec("warehouse.public.invoice_transactions")
 MEMBERSHIPS: Final = TopicSpec("rewards.public.customers_reward_groups")
 """Debezium change events of who takes part, and the watermarks of that database."""
 
+TRANSACTIONS: Final = (
+    TopicSpec("warehouse.transaction", retention_days=1, partitions=1),
+    TopicSpec("rewards.transaction", retention_days=1, partitions=1),
+)
+"""Where Debezium says that a source transaction has ended, and how many events it had."""
+
 DUE_INVOICES: Final = TopicSpec("rewards.due-invoices", retention_days=7)
 """One record an invoice to evaluate again: a new business date, an epoch's end, a transaction too large for one batch."""
 
@@ -49,4 +55,12 @@ CUSTOMER_POINTS_CHANGELOG: Final = TopicSpec(
 )
 """Changelog of the Faust Table of per-customer totals."""
 
-ALL: Final = (INVOICES, MEMBERSHIPS, DUE_INVOICES, POINT_ENTRIES, DEAD_LETTERS, CUSTOMER_POINTS_CHANGELOG)
+ALL: Final = (
+    INVOICES,
+    MEMBERSHIPS,
+    *TRANSACTIONS,
+    DUE_INVOICES,
+    POINT_ENTRIES,
+    DEAD_LETTERS,
+    CUSTOMER_POINTS_CHANGELOG,
+)

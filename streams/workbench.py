@@ -11,10 +11,11 @@ import gc
 import logging
 import os
 import sys
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 from streams.agents.clock import Clock
 from streams.batches import Batches, Decoder
+from streams.endings import EndingsReader, TransactionEnds
 from streams.errors import BadRecordsError, RewardsError
 from streams.forward import Forwarder
 from streams.metrics import WorkerMetrics
@@ -27,6 +28,7 @@ from streams.watchdog import Watchdog
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
+    from streams.app import RewardsApp
     from streams.bulk import BulkConsumer
     from streams.settings import StreamSettings
     from streams.tables import CustomerTable
@@ -47,8 +49,8 @@ class Workbench:
     """The processors of one worker, and what they share."""
 
     def __init__(
-        self, app: Any, settings: StreamSettings, table: CustomerTable, decoders: Mapping[str, Decoder]
-    ) -> None:  # noqa: ANN401 -- a Faust app
+        self, app: RewardsApp, settings: StreamSettings, table: CustomerTable, decoders: Mapping[str, Decoder]
+    ) -> None:
         self._app = app
         self._settings = settings
         self._table = table
@@ -72,27 +74,31 @@ class Workbench:
         settings, app = self._settings, self._app
         publisher = Publisher(settings.kafka_bootstrap, client_id=f"{APPLICATION_ID}-forward")
         await publisher.start()
-        consumer: BulkConsumer = app.consumer
+        consumer = cast("BulkConsumer", app.consumer)
         metrics = WorkerMetrics()
-        self._processors = [self._processor(publisher, consumer, metrics) for _ in range(settings.processors)]
+        ends = TransactionEnds(settings.settle_ms / 1000)
+        self._processors = [self._processor(publisher, consumer, metrics, ends) for _ in range(settings.processors)]
         consumer.before_revoke = self._give_up
         url = settings.database_url.get_secret_value()
         clock = Clock(url, publisher, timezone=settings.timezone, quiet_seconds=settings.reload_quiet_seconds)
         for processor in self._processors:
             self._run("processor", processor.run)
         self._run("clock", clock.run)
+        self._run("endings", EndingsReader(settings.kafka_bootstrap, ends, self._wake).run)
         self._run("watchdog", Watchdog(app, metrics).run)
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
 
-    def _processor(self, publisher: Publisher, consumer: BulkConsumer, metrics: WorkerMetrics) -> Processor:
+    def _processor(
+        self, publisher: Publisher, consumer: BulkConsumer, metrics: WorkerMetrics, ends: TransactionEnds
+    ) -> Processor:
         settings = self._settings
         batch_records = settings.batch_records // settings.processors
         batches = Batches(
             Sink(settings.database_url.get_secret_value()),
             self._decoders,
-            settle_seconds=settings.settle_ms / 1000,
+            ends=ends,
             held_max=batch_records // HELD_SHARE,
             cached_invoices=settings.cached_invoices // settings.processors,
         )
@@ -103,6 +109,10 @@ class Workbench:
             batch_records=batch_records,
             generation=lambda: self._app.consumer_generation_id,
         )
+
+    def _wake(self) -> None:
+        for processor in self._processors:
+            processor.wake()
 
     async def _give_up(self) -> None:
         await asyncio.gather(*(processor.give_up() for processor in self._processors))
@@ -120,7 +130,7 @@ async def _guarded(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> N
         stop_at_once(EXIT_BAD_RECORDS, f"{name}: {error}")
     except RewardsError as error:
         stop_at_once(EXIT_FAULT, f"{name}: {error}")
-    except Exception:  # noqa: BLE001 -- the process's edge: whatever it is, no offset may be committed after it
+    except Exception:
         logger.critical("%s failed", name, exc_info=True)
         stop_at_once(EXIT_FAULT, f"{name}: a fault of ours, see above")
 

@@ -1,7 +1,5 @@
 """`rewards lag`: the process that measures the consumer lag of every agent."""
 
-# ruff: noqa: PLC0415 - heavy imports stay inside the command, so that `rewards --help` is fast
-
 from __future__ import annotations
 
 import json

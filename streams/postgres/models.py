@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     BigInteger,
@@ -50,13 +50,13 @@ class Base(DeclarativeBase):
     """The one metadata of `sunroc_rewards`; every package's tables hang on it."""
 
     metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map = {
+    type_annotation_map: ClassVar = {
         str: Text,
         dict[str, Any]: JSONB,
         dt.datetime: DateTime(timezone=True),
         Decimal: Numeric,
         int: BigInteger,
-    }  # noqa: RUF012
+    }
 
 
 class RewardGroup(Base):

@@ -76,11 +76,35 @@ COPY_ENTRIES: Final = "COPY incoming_entries FROM STDIN"
 COPY_CUSTOMER_POINTS: Final = "COPY incoming_customer_points FROM STDIN"
 COPY_GROUP_TOTALS: Final = "COPY incoming_group_totals FROM STDIN"
 
-_WRITTEN: Final = (
-    "customer_master_id company system_name document transaction_id partition rows oldest_generation oldest_lsn revision awaiting "
-    "awaiting_cause as_of reward_group_id reward penalties points pending at_risk at_risk_on billed paid open due_on deadline_on "
-    "settled_on next_evaluation_on"
-).split()
+_WRITTEN: Final = [
+    "customer_master_id",
+    "company",
+    "system_name",
+    "document",
+    "transaction_id",
+    "partition",
+    "rows",
+    "oldest_generation",
+    "oldest_lsn",
+    "revision",
+    "awaiting",
+    "awaiting_cause",
+    "as_of",
+    "reward_group_id",
+    "reward",
+    "penalties",
+    "points",
+    "pending",
+    "at_risk",
+    "at_risk_on",
+    "billed",
+    "paid",
+    "open",
+    "due_on",
+    "deadline_on",
+    "settled_on",
+    "next_evaluation_on",
+]
 
 WRITE_INVOICES: Final = f"""
 WITH written AS (

@@ -8,10 +8,10 @@ import subprocess
 from importlib.metadata import files
 from urllib.parse import urlsplit
 
-import click
 import pytest
 import typer
 from pydantic_settings import BaseSettings
+from typer.core import TyperGroup
 
 import cli
 from api.settings import DatabaseSettings, WebSettings
@@ -146,7 +146,7 @@ def test_service_has_every_setting_that_it_needs(name: str, monkeypatch: pytest.
 
 
 def test_every_variable_of_ours_is_a_setting() -> None:
-    classes = {LocalSettings, *(one for found in SETTINGS.values() for one in found)}
+    classes: set[type[BaseSettings]] = {LocalSettings, *(one for found in SETTINGS.values() for one in found)}
     known = {f"REWARDS_{field}".upper() for settings in classes for field in settings.model_fields}
     ours = {name: service for name, service in services().items() if "build" in service}
 
@@ -200,12 +200,13 @@ def test_init_scripts_make_the_embedded_roles_and_databases() -> None:
 
 @pytest.mark.parametrize("name", sorted(set(SETTINGS) - {"cli"}))
 def test_command_of_a_service_is_one_of_the_program(name: str) -> None:
-    command: click.Command = typer.main.get_command(cli.application())
-    context = command.make_context("rewards", [], resilient_parsing=True)
-    arguments = list(services()[name]["command"])
-    while isinstance(command, click.Group) and arguments:
+    program = typer.main.get_command(cli.application())
+    command, arguments = program, list(services()[name]["command"])
+    context = program.make_context("rewards", [], resilient_parsing=True)
+    while isinstance(command, TyperGroup) and arguments:
         _, found, arguments = command.resolve_command(context, arguments)
         assert found is not None
         command = found
+    assert command is not program
     # Raises where an option is not known.
     command.make_context(name, arguments)

@@ -8,7 +8,7 @@ import pytest
 
 from connectors.registration import Connector, deployed
 from connectors.settings import PROJECT
-from streams import topics
+from streams import topics, waiting
 from streams.postgres.models import CustomerRewardGroup, Watermark
 
 CONNECTORS = {one.name: one for one in deployed()}
@@ -29,6 +29,8 @@ def test_captured_table_and_watermarks_share_the_topic_that_the_stream_reads(con
 
     own = f"{configuration['topic.prefix']}.public.{table}"
     router = re.compile(configuration["transforms.watermarks.regex"])
+    assert configuration["transforms"] == "watermarks"
+    assert configuration["transforms.watermarks.type"] == "org.apache.kafka.connect.transforms.RegexRouter"
     assert own == topic.name == connector.topic
     assert router.fullmatch(f"{configuration['topic.prefix']}.public.rewards_watermarks")
     assert not router.fullmatch(own)
@@ -58,18 +60,35 @@ def test_every_captured_table_is_keyed_by_customer(connector: Connector) -> None
         ("key.converter.schemas.enable", "false"),
         ("value.converter.schemas.enable", "false"),
         ("snapshot.mode", "initial"),
-        ("heartbeat.interval.ms", "1000"),
+        ("heartbeat.interval.ms", "5000"),
     ],
 )
 def test_option_that_the_stream_relies_on_is_set(connector: Connector, option: str, value: str) -> None:
     assert connector.configuration[option] == value
 
 
-def test_heartbeat_moves_every_watermark_with_one_mark(connector: Connector) -> None:
-    query = connector.configuration["heartbeat.action.query"]
+def test_heartbeat_marks_as_a_wait_does(connector: Connector) -> None:
+    # `rewards wait` writes its mark with the heartbeat's statement, so that the stream cannot tell one from the other.
+    marking, returning = waiting._MARK.split(" RETURNING ")
 
-    assert "nextval('public.rewards_watermark_marks')" in query
-    assert "MATERIALIZED" in query
+    assert connector.configuration["heartbeat.action.query"] == " ".join(marking.split())
+    assert returning.strip() == "next.mark"
+    # Evaluated once for all rows: volatile as it is, a function in the UPDATE would count a mark a row.
+    assert "AS MATERIALIZED (SELECT nextval('public.rewards_watermark_marks') AS mark)" in marking
+
+
+def test_connectors_differ_in_what_they_capture_alone() -> None:
+    differing = {
+        option
+        for option in {*CONNECTORS["warehouse"].configuration, *CONNECTORS["rewards"].configuration}
+        if CONNECTORS["warehouse"].configuration.get(option) != CONNECTORS["rewards"].configuration.get(option)
+    }
+
+    assert differing == {
+        "database.hostname", "database.port", "database.dbname", "database.user", "database.password",
+        "topic.prefix", "table.include.list", "message.key.columns", "slot.name", "publication.name",
+        "transforms.watermarks.regex", "transforms.watermarks.replacement",
+    }  # fmt: skip
 
 
 def test_no_secret_and_no_address_stands_in_a_connector_file(connector: Connector) -> None:
@@ -90,6 +109,27 @@ def test_warehouse_schema_publishes_what_is_captured() -> None:
 
     tables = configuration["table.include.list"].replace(",", ", ")
     assert f"CREATE PUBLICATION {configuration['publication.name']} FOR TABLE {tables};" in schema
+
+
+def test_alembic_publishes_what_is_captured_of_the_rewards_database() -> None:
+    versions = (PROJECT / "migration" / "versions").glob("*.py")
+    created = [
+        found
+        for version in versions
+        for found in re.findall(r"CREATE PUBLICATION (\w+) FOR TABLE ([\w, ]+)", version.read_text())
+    ]
+    configuration = CONNECTORS["rewards"].configuration
+
+    tables = configuration["table.include.list"].replace("public.", "").replace(",", ", ")
+    assert created == [(configuration["publication.name"], tables)]
+
+
+def test_sequence_of_the_marks_is_made_in_both_databases() -> None:
+    schema = (PROJECT / "connectors" / "warehouse" / "schema.sql").read_text()
+    versions = "".join(version.read_text() for version in (PROJECT / "migration" / "versions").glob("*.py"))
+
+    assert "CREATE SEQUENCE IF NOT EXISTS public.rewards_watermark_marks;" in schema
+    assert 'op.execute("CREATE SEQUENCE rewards_watermark_marks")' in versions
 
 
 def test_watermark_table_is_the_same_in_both_databases() -> None:

@@ -1,18 +1,22 @@
-"""Records as Debezium really wrote them (tests/contract/records, one kind a file) against the decoder and the partitioner."""
+"""Records as Debezium really wrote them (records/, one kind a file) against the decoder and the partitioner."""
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from connectors.watermarks import watermark_ids
+from streams.calculator.facts import InvoiceRow
 from streams.decode import Decoded, decode_invoice_record, decode_membership_record
 from streams.errors import RecordError
-from streams.records import customer_key, partition_of, partition_of_key
+from streams.records import InvoiceKey, customer_key, partition_of, partition_of_key
 from streams.topics import PARTITIONS
 
 FOLDER = Path(__file__).with_name("records")
@@ -61,14 +65,195 @@ def said(decoded: Decoded | None) -> list[str]:
     return words
 
 
+WATERMARKS_OF_A_SNAPSHOT = [["mark 0"]] * PARTITIONS
 INVOICES = {
-    "create": [],
-}
+    "create": [["set 900001 of M-9001"]],
+    "update": [["set 900001 of M-9001"]],
+    "update_primary_key": [["retire 900001 of M-9001", "set 900002 of M-9001"]],
+    "move_customer": [["set 900002 of M-9002"], ["retire 900002 of M-9001"], ["tombstone"]],
+    "move_customer_with_primary_key": [["retire 900002 of M-9003"], ["tombstone"], ["set 900003 of M-9004"]],
+    # What belongs to nobody was never counted: there is nothing to take away from nobody.
+    "move_from_and_to_nobody": [
+        ["retire 900002 of M-9002"], ["tombstone"], ["ignored"], [], ["tombstone"], ["set 900002 of M-9003"],
+    ],
+    "no_customer": [["ignored"]],
+    "delete": [["retire 900003 of M-9004"], ["tombstone"]],
+    "replace_in_one_transaction": [["set 900010 of M-9020"], ["set 900010 of M-9020"], []],
+    "copy_one_lsn": [["ignored"]] * 12,
+    "snapshot": [
+        ["set 1 of M-9001"], ["set 3 of M-9001"], ["ignored"], ["bad: bad_date transaction_due_date"],
+    ],
+    "snapshot_watermark": WATERMARKS_OF_A_SNAPSHOT,
+    "watermark": [[f"mark {mark}"] for mark in (81, 82, 80, 81, 82, 80, 81, 82)],
+    "truncate": [["truncate"], ["truncate"]],
+    # Infinity streamed, a date before Christ, the first day that a date can hold, infinity in a snapshot.
+    "unreadable": [
+        ["bad: bad_date transaction_date"],
+        ["bad: bad_date transaction_date"],
+        ['set 900010 of Müller "x"'],
+        ["bad: bad_date transaction_date"],
+    ],
+}  # fmt: skip
 MEMBERSHIPS = {
-    "membership": [],
-}
+    "membership": [
+        ["enrol 1 of M-9002"], ["retire 1 of M-9002"], ["tombstone"],
+        ["enrol 1 of M-9001"], ["retire 1 of M-9001"], ["tombstone"],
+    ],
+    "membership_snapshot": [["mark 0"], ["enrol 1 of M-9001"], *[["mark 0"]] * (PARTITIONS - 1)],
+}  # fmt: skip
+
+
+def test_every_file_of_records_is_held_by_a_test() -> None:
+    assert {file.stem for file in FOLDER.iterdir()} == {*INVOICES, *MEMBERSHIPS}
 
 
 @pytest.mark.parametrize("kind", sorted(INVOICES))
-def test_invoice_record_says(kind: str) -> None:
+def test_invoice_record_is_read_for_what_it_says(kind: str) -> None:
     assert [said(decode_invoice_record(record.value_bytes)) for record in records(kind)] == INVOICES[kind]
+
+
+@pytest.mark.parametrize("kind", sorted(MEMBERSHIPS))
+def test_membership_record_is_read_for_what_it_says(kind: str) -> None:
+    assert [said(decode_membership_record(record.value_bytes)) for record in records(kind)] == MEMBERSHIPS[kind]
+
+
+@pytest.mark.parametrize("kind", sorted({*INVOICES, *MEMBERSHIPS}))
+def test_record_lies_in_the_partition_that_its_key_hashes_to(kind: str) -> None:
+    keyed = [record for record in records(kind) if record.key is not None]
+
+    # A truncate alone has no key, and lies anywhere.
+    assert keyed or kind == "truncate"
+    assert [partition_of_key(record.key_bytes) for record in keyed] == [record.partition for record in keyed]
+    for record in keyed:
+        assert record.key is not None
+        customer = record.key["customer_master_id"]
+        if customer is not None:
+            assert customer_key(customer) == record.key_bytes
+            assert partition_of(customer) == record.partition
+
+
+def test_watermark_of_a_snapshot_lies_in_every_partition_after_its_rows() -> None:
+    rows, marks = records("snapshot"), records("snapshot_watermark")
+
+    assert [mark.key for mark in marks] == [{"customer_master_id": one} for one in watermark_ids(PARTITIONS)]
+    last = {mark.partition: mark.offset for mark in marks}
+    assert set(last) == set(range(PARTITIONS))
+    assert all(row.offset < last[row.partition] for row in rows)
+
+
+def decoded(kind: str) -> list[Decoded]:
+    read = decode_membership_record if kind in MEMBERSHIPS else decode_invoice_record
+    return [one for record in records(kind) if (one := read(record.value_bytes)) is not None]
+
+
+@pytest.mark.parametrize("kind", ["snapshot", "snapshot_watermark"])
+def test_records_of_a_snapshot_share_one_position(kind: str) -> None:
+    found = decoded(kind)
+
+    assert all(one.snapshot for one in found)
+    assert {one.lsn for one in found} == {32599400}
+    # The watermarks close the rows' transaction in their partition, so theirs is another one.
+    assert len({one.transaction for one in found}) == 1
+    assert {one.transaction for one in decoded("snapshot")}.isdisjoint(
+        one.transaction for one in decoded("snapshot_watermark")
+    )
+
+
+@pytest.mark.parametrize("kind", ["move_customer", "move_customer_with_primary_key"])
+def test_both_halves_of_a_move_share_transaction_and_position(kind: str) -> None:
+    found = decoded(kind)
+
+    assert len(found) == 2
+    assert len({(one.transaction, one.lsn, one.committed_ms) for one in found}) == 1
+    assert not any(one.snapshot for one in found)
+
+
+def test_rows_of_a_copy_share_a_position_and_are_told_apart_by_their_number() -> None:
+    found = records("copy_one_lsn")
+    numbers = [record.value["after"]["transaction_id"] for record in found if record.value]
+
+    assert len({(one.transaction, one.lsn) for one in decoded("copy_one_lsn")}) == 1
+    assert len(set(numbers)) == len(found)
+
+
+def test_facts_of_a_row_are_exact() -> None:
+    (created,) = decoded("create")
+    (row,) = created.rows
+
+    assert row.key == InvoiceKey("M-9001", "SRC", "BisTrack", "D-1", None)
+    assert row.facts == InvoiceRow(
+        900001, False, dt.date(2026, 3, 2), Decimal("1250.99"), Decimal(0), dt.date(2026, 4, 1), "Concrete"
+    )
+
+
+def changed_update(**columns: object) -> bytes:
+    """The real update, with other values in its new version."""
+    (record,) = records("update")
+    assert record.value is not None
+    return connect_json(record.value | {"after": record.value["after"] | columns})
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason", "column"),
+    [
+        ({"transaction_type_rewards_payment": True}, "both_types", None),
+        ({"transaction_amount": "NAN"}, "bad_amount", "transaction_amount"),
+        ({"transaction_amount": "Infinity"}, "bad_amount", "transaction_amount"),
+        ({"transaction_amount": "12,50"}, "bad_amount", "transaction_amount"),
+        ({"transaction_amount": 12.5}, "bad_amount", "transaction_amount"),
+        ({"transaction_amount": None}, "missing_column", "transaction_amount"),
+        ({"transaction_retainage": "NAN"}, "bad_amount", "transaction_retainage"),
+        ({"transaction_date": None}, "missing_column", "transaction_date"),
+        ({"transaction_date": "2026-03-02"}, "bad_date", "transaction_date"),
+        ({"transaction_due_date": 10956}, "bad_date", "transaction_due_date"),
+        ({"transaction_due_date": -2147472691}, "bad_date", "transaction_due_date"),
+        ({"company_abbreviation": None}, "missing_column", "company_abbreviation"),
+        ({"system_name": ""}, "missing_column", "system_name"),
+    ],
+)
+def test_row_that_became_bad_is_reported_and_its_earlier_version_retired(
+    columns: dict[str, object], reason: str, column: str | None
+) -> None:
+    found = decode_invoice_record(changed_update(**columns))
+
+    assert said(found) == [f"bad: {reason} {column}", "retire 900001 of M-9001"]
+
+
+def test_due_date_on_the_first_day_that_may_be_is_read() -> None:
+    assert said(decode_invoice_record(changed_update(transaction_due_date=10957))) == ["set 900001 of M-9001"]
+
+
+def test_row_that_lost_its_type_or_its_customer_is_retired() -> None:
+    for columns in ({"transaction_type_rewards_invoice": False}, {"customer_master_id": None}):
+        assert said(decode_invoice_record(changed_update(**columns))) == ["ignored", "retire 900001 of M-9001"]
+
+
+@pytest.mark.parametrize("read", [decode_invoice_record, decode_membership_record])
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"", b"{", b"null", b"[]", b"{}", b'{"op":"c","after":{}}', b"\xff\xfe",
+        b'{"before":null,"after":{"a":"\\u0000"},"source":{},"op":"c"}',
+        b'{"before":null,"after":null,"op":"x","source":{"name":"w","table":"t","lsn":1,"txId":1,"ts_ms":1}}',
+        b'{"before":null,"after":null,"op":"c","source":{"name":"w","table":"t","lsn":1,"txId":1,"ts_ms":1}}',
+    ],
+)  # fmt: skip
+def test_what_is_no_change_event_is_undecodable(read: Callable[[bytes], Decoded | None], value: bytes) -> None:
+    try:
+        found = read(value)
+    except RecordError as raised:
+        error: RecordError | None = raised
+    else:
+        # An envelope without its row comes back as a record that bears its error.
+        error = found.error if found else None
+    assert error is not None
+    assert error.reason == "undecodable"
+
+
+@pytest.mark.parametrize("column", ["customer_master_id", "id", "reward_group_id", "enrolled_at"])
+def test_membership_without_a_column_is_refused(column: str) -> None:
+    enrolment = next(record.value for record in records("membership") if record.value and record.value["op"] == "c")
+
+    with pytest.raises(RecordError) as caught:
+        decode_membership_record(connect_json(enrolment | {"after": enrolment["after"] | {column: None}}))
+    assert (caught.value.reason, caught.value.column) == ("missing_column", column)

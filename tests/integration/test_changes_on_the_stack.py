@@ -37,7 +37,8 @@ def test_paid_invoice_gives_points_with_one_entry_that_says_why(stack: Stack) ->
     assert entry[4].startswith(f"change of row {payment} at 0/")
     ((balance, facts, transaction, committed_at),) = query(
         stack,
-        "SELECT b.balance, e.facts, e.source_transaction, e.committed_at FROM point_entries e JOIN reward_group_balances b USING (reward_group_id)"
+        "SELECT b.balance, e.facts, e.source_transaction, e.committed_at"
+        " FROM point_entries e JOIN reward_group_balances b USING (reward_group_id)"
         " WHERE e.reward_group_id = %s",
         group,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from streams.agents.invoices import decode
+from streams.endings import TransactionEnds
 from streams.lanes import Item, Lane, sort_items
 from streams.postgres.sink import Progress
 from streams.records import Position
@@ -10,6 +11,15 @@ from streams.topics import INVOICES
 from tests.change_events import Source, invoice_row, record
 
 SETTLE = 0.004
+
+
+def ends(*, seen: int | None = None, ended_at: float | None = None) -> TransactionEnds:
+    """The end of transaction 702 (two events), as far as it is known."""
+    known = TransactionEnds(SETTLE)
+    known.see(["warehouse:702"] * (seen or 0))
+    if ended_at is not None:
+        known.end("warehouse:702", 2, ended_at)
+    return known
 
 
 def lane_of(source: Source, *, more: int = 0, arrived_at: float = 100.0) -> Lane:
@@ -33,50 +43,62 @@ def two_transactions() -> Source:
     return source
 
 
-def test_last_transaction_is_held_until_it_has_settled() -> None:
+def test_last_transaction_goes_on_at_once_when_all_of_its_events_are_here() -> None:
     lane = lane_of(two_transactions())
-    assert lane.cut(100.001, SETTLE, 1_000) == (1, True)
-    assert lane.settles_at(SETTLE) == 100.004
-    assert lane.cut(100.004, SETTLE, 1_000) == (3, True)
+    assert lane.cut(100.0, ends(seen=2, ended_at=99.0), 1_000) == (3, True)
+
+
+def test_last_transaction_is_given_a_moment_after_its_end_when_others_have_the_rest() -> None:
+    lane = lane_of(two_transactions())
+    known = ends(seen=1, ended_at=100.002)
+    assert lane.cut(100.003, known, 1_000) == (1, True)
+    assert lane.complete_at(known) == 100.002 + SETTLE
+    assert lane.cut(100.007, known, 1_000) == (3, True)
+
+
+def test_last_transaction_whose_end_is_not_known_is_waited_for_longer() -> None:
+    lane = lane_of(two_transactions())
+    assert lane.cut(100.9, ends(seen=2), 1_000) == (1, True)
+    assert lane.cut(101.0, ends(seen=2), 1_000) == (3, True)
 
 
 def test_last_transaction_is_held_while_more_is_in_the_partition() -> None:
     lane = lane_of(two_transactions(), more=1)
-    assert lane.cut(200.0, SETTLE, 1_000) == (1, True)
-    assert lane.settles_at(SETTLE) is None
+    assert lane.cut(200.0, ends(), 1_000) == (1, True)
+    assert lane.complete_at(ends()) is None
 
 
 def test_transaction_too_large_to_hold_goes_on_as_incomplete() -> None:
     lane = lane_of(two_transactions(), more=1)
-    assert lane.cut(100.0, SETTLE, 1) == (3, False)
+    assert lane.cut(100.0, ends(), 1) == (3, False)
 
 
 def test_delete_and_its_tombstone_stay_together() -> None:
     source = two_transactions()
     source.delete(3)
-    assert lane_of(source).cut(100.0, SETTLE, 1_000) == (1, True)
+    assert lane_of(source).cut(100.0, ends(), 1_000) == (1, True)
 
 
 def test_watermark_is_never_held_and_closes_what_came_before() -> None:
     source = two_transactions()
     source.begin()
     source.watermark("watermark-0-1", 9)
-    assert lane_of(source).cut(100.0, SETTLE, 1_000) == (4, True)
+    assert lane_of(source).cut(100.0, ends(), 1_000) == (4, True)
 
 
 def test_snapshot_is_held_until_its_watermark() -> None:
     source = two_transactions()
     source.events.clear()
     source.snapshot()
-    assert lane_of(source).cut(900.0, SETTLE, 1_000) == (0, True)
+    assert lane_of(source).cut(900.0, ends(), 1_000) == (0, True)
     source.watermark("watermark-0-1", 1, snapshot=True)
-    assert lane_of(source).cut(100.0, SETTLE, 1_000) == (4, True)
+    assert lane_of(source).cut(100.0, ends(), 1_000) == (4, True)
 
 
 def test_items_of_no_source_transaction_go_on_at_once() -> None:
     lane = Lane(INVOICES.name, 0, 1)
     lane.add([Item(0), Item(1)], 2, 100.0)
-    assert lane.cut(100.0, SETTLE, 1_000) == (2, True)
+    assert lane.cut(100.0, ends(), 1_000) == (2, True)
 
 
 def test_groups_are_the_source_transactions_in_order() -> None:
@@ -102,7 +124,7 @@ def test_snapshot_begins_a_generation_in_which_its_rows_come_before_every_change
     assert end.rows == []
     assert [(epoch.kind, epoch.position) for epoch in found.epochs] == [("snapshot", Position(snapshot_lsn, 0))]
     assert (noted.generation, noted.generation_offset, noted.snapshot_done, noted.mark) == (snapshot_lsn, 3, True, 4)
-    assert noted.next_offset == 7
+    assert noted.next_offset == 8
 
 
 def test_records_read_again_from_before_a_snapshot_change_nothing_after_it() -> None:

@@ -1,9 +1,10 @@
-"""Runs the benchmarks, each on a stack of its own, and reports medians: `python -m bench` (`make bench` sets up what it needs)."""
+"""Runs the benchmarks and reports medians: `python -m bench` (`make bench` sets up what it needs)."""
 
 from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Annotated, Final
 
@@ -11,7 +12,7 @@ import typer
 
 from bench import backlog, latency, page, quix, report
 from bench.figures import Figure, Section, load_average, machine
-from bench.stack import BenchStack, started
+from bench.stack import started
 
 NAMES: Final = ("latency", "page", "backlog", "quix")
 INVOICES: Final = 50_000
@@ -32,40 +33,36 @@ def main(
     wanted = only.split(",")
     if unknown := set(wanted) - set(NAMES):
         raise typer.BadParameter(f"{', '.join(sorted(unknown))}: not one of {', '.join(NAMES)}", param_hint="--only")
-    load = load_average()
-    sections, versions = _measured(wanted, 1 if quick else runs, quick=quick)
-    command = shlex.join(["python", "-m", "bench", *sys.argv[1:]])
-    circumstances = report.circumstances(command, machine(), versions, load)
-    report.show(sections, circumstances)
+    machine_facts = [*machine(), versions(), f"load average before the start {load_average()}"]
+    facts = report.circumstances(shlex.join(["python", "-m", "bench", *sys.argv[1:]]), machine_facts)
+    report.show_circumstances(facts)
+    sections = []
+    for section in _measured(wanted, 1 if quick else runs, quick=quick):
+        report.show(section)
+        sections.append(section)
     if not quick and set(wanted) == set(NAMES):
-        report.write(sections, circumstances)
+        report.write(sections, facts)
 
 
-def _measured(wanted: list[str], runs: int, *, quick: bool) -> tuple[list[Section], list[str]]:
-    sections: list[Section] = []
-    versions: list[str] = []
+def _measured(wanted: list[str], runs: int, *, quick: bool) -> Iterator[Section]:
     if {"latency", "page"} & set(wanted):
         with started() as stack:
-            versions = _versions(stack)
             # First, for the sample's groups have ids of their own choice.
             stack.command("api", "samples")
             if "latency" in wanted:
-                sections.append(latency.measure(stack, runs, 60 if quick else 400))
+                yield latency.measure(stack, runs, 60 if quick else 400)
             if "page" in wanted:
-                sections.append(page.measure(stack, runs, 20 if quick else 150))
+                yield page.measure(stack, runs, 20 if quick else 150)
     if {"backlog", "quix"} & set(wanted):
         with started("--only", backlog.UNITS) as stack:
-            versions = _versions(stack)
             written = backlog.write(stack, 2_000 if quick else INVOICES)
-            found = []
-            if "backlog" in wanted:
-                found.append(backlog.measure(stack, written, runs))
+            ours = backlog.measure(stack, written, runs) if "backlog" in wanted else None
+            if ours is not None:
+                yield ours
             if "quix" in wanted:
-                found.append(quix.measure(stack, written, runs))
-            if len(found) == len({"backlog", "quix"}):
-                found[1].figures += _compared(*found)
-            sections += found
-    return sections, versions
+                theirs = quix.measure(stack, written, runs)
+                theirs.figures += _compared(ours, theirs) if ours is not None else []
+                yield theirs
 
 
 def _compared(ours: Section, theirs: Section) -> list[Figure]:
@@ -74,7 +71,7 @@ def _compared(ours: Section, theirs: Section) -> list[Figure]:
     return [
         Figure(
             f"{figure.name.removesuffix(': rate')}, in rates of Quix Streams",
-            "×",
+            "times",
             [a / b for a, b in zip(figure.values, rate, strict=True)],
             digits=2,
         )
@@ -83,12 +80,10 @@ def _compared(ours: Section, theirs: Section) -> list[Figure]:
     ]
 
 
-def _versions(stack: BenchStack) -> list[str]:
-    ((postgres,),) = stack.execute("SHOW server_version")
-    return [
-        f"Postgres {postgres.split()[0]}",
-        *(f"{name} {version(name)}" for name in ("faust-streaming", "aiokafka", "psycopg2-binary", "orjson")),
-    ]
+def versions() -> str:
+    """Of what takes part, apart from Postgres, which is the system's or the one in the environment."""
+    names = ("faust-streaming", "aiokafka", "psycopg2-binary", "orjson", "playwright")
+    return ", ".join(f"{name} {version(name)}" for name in names)
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def watch(stack: BenchStack, process: subprocess.Popen[bytes], progress: str, ba
                 raise RuntimeError(f"after {LONGEST_SECONDS} s only {done:,} of {backlog.records:,} records were done")
             time.sleep(POLL_SECONDS)
         used, postgres_used = cpu_seconds(process.pid), cpu_seconds(postmaster) - postgres_before
-    first_at, first_done = first
+    first_at, first_done = first or (started_at, 0)
     share = backlog.changes / backlog.records
     return Drain(
         share * (done - first_done) / max(now - first_at, POLL_SECONDS),

@@ -1,7 +1,8 @@
 """From commit in the warehouse to the row in `sunroc_rewards`: single changes, alone and beside a steady load.
 
-Each probe is a transaction of its own that pays an invoice of a customer of its own. The clock starts immediately before the commit
-is called and stops when the notification of the sink's commit arrives; the row is read then, and counts only if it is right.
+Each probe is a transaction of its own that pays an invoice of a customer of its own. The clock starts immediately
+before the commit is called and stops when the notification of the sink's commit arrives; the row is read then, and
+counts only if it is right.
 """
 
 from __future__ import annotations
@@ -83,9 +84,8 @@ class Arrivals(threading.Thread):
 def measure(stack: BenchStack, runs: int, probes: int) -> Section:
     """Measure alone, then beside the load, `runs` times each."""
     enrol(stack, load.CUSTOMERS)
-    alone, loaded, rates = [], [], []
-    for run in range(runs):
-        alone.append(_probe(stack, _documents(stack, 2 * run, probes)))
+    alone = [_probe(stack, _documents(stack, 2 * run, probes)) for run in range(runs)]
+    loaded, rates = [], []
     averages = load_average()
     for run in range(runs):
         documents = _documents(stack, 2 * run + 1, probes)

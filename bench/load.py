@@ -1,7 +1,8 @@
 """A steady load: `python -m bench.load`, a process of its own that writes at a fixed rate in small transactions.
 
-Each transaction inserts rows of as many customers' invoices: in turn it bills them, and pays them in full. It prints, twice a second,
-a line `seconds changes`: the system's monotonic clock and how many changes are committed. SIGTERM ends it.
+Each transaction inserts rows of as many customers' invoices: in turn it bills them, and pays them in full. It prints,
+twice a second, a line `seconds changes`: the system's monotonic clock and how many changes are committed. SIGTERM ends
+it.
 """
 
 from __future__ import annotations

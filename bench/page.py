@@ -1,7 +1,8 @@
 """From commit in the warehouse to the number on the page, in headless Chromium.
 
-A customer is signed in and its page is open. Each probe is a transaction that pays one of its invoices, so that the balance goes up
-to a number known before; the page itself stamps each change of the number with its clock, which is the system's.
+A customer is signed in and its page is open. Each probe is a transaction that pays one of its invoices, so that the
+balance goes up to a number known before; the page itself stamps each change of the number with its clock, which is the
+system's.
 """
 
 from __future__ import annotations
@@ -23,14 +24,21 @@ from bench.figures import Figure, Section, load_average, percentile
 from bench.stack import BenchStack, until
 from bench.workload import Document, charge, insert, known_members, payment
 from tests import chromium
-from tests.e2e.conftest import ARGUMENTS
 
 CUSTOMER: Final = "M-1001"
 LOGIN: Final = next(login for login in LOGINS if login.reward_group_id == 1)
+ARGUMENTS: Final = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+)
+"""Chromium can reach nothing but this machine."""
 WARM_UP: Final = 10
 """Probes that are not counted."""
 PAUSE_SECONDS: Final = (0.3, 0.5)
-"""Between probes, by chance within: the page is told of bursts every tenth of a second, and no rhythm may meet that one."""
+"""Between probes, by chance within: a page is sent bursts every tenth of a second, and no rhythm may meet that."""
 ARRIVE_SECONDS: Final = 30
 OBSERVE: Final = """() => {
   const balance = document.getElementById("balance");
@@ -103,7 +111,7 @@ def _opened(site: str) -> Iterator[Page]:
     """The customer's page, signed in and live."""
     with sync_playwright() as playwright:
         path = os.environ.get("CHROMIUM") or chromium.find() or chromium.install(Path.home() / ".cache" / "rewards")
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         page = browser.new_page()
         page.goto(f"{site}/sign-in")
         page.fill("#email", LOGIN.email)

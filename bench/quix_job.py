@@ -1,9 +1,10 @@
 """The same job in Quix Streams, for comparison: `python -m bench.quix_job`, run by bench/quix.py in an environment of its own.
 
-It reads the same topic, decodes and evaluates with the product's own pure functions, keeps per customer what is known of each invoice
-in Quix' state store (RocksDB with a changelog topic, at least once), and writes what each invoice is worth, the entries and the totals
-to Postgres by COPY, one transaction a checkpoint, before the checkpoint's offsets are committed. In Quix' favour: memberships come
-from Postgres at the start, the rows of invoices are not written to Postgres, and entries are not sent to a topic.
+It reads the same topic, decodes and evaluates with the product's own pure functions, keeps per customer what is known
+of each invoice in Quix' state store (RocksDB with a changelog topic, at least once), and writes what each invoice is
+worth, the entries and the totals to Postgres by COPY, one transaction a checkpoint, before the checkpoint's offsets are
+committed. In Quix' favour: memberships come from Postgres at the start, the rows of invoices are not written to
+Postgres, and entries are not sent to a topic.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Job:
         self._as_of = as_of
         self._memberships = memberships
 
-    def take(self, value: bytes | None, _key: Any, _timestamp: int, _headers: Any, state: State) -> Values | None:
+    def take(self, value: bytes | None, _key: object, _timestamp: int, _headers: object, state: State) -> Values | None:
         """Return the COPY lines of what a record changes, by table and then by key."""
         decoded = decode_invoice_record(value)
         if decoded is None or not decoded.rows:
@@ -89,8 +90,8 @@ class Job:
         lines["totals"][f"{customer}\t{key.company}"] = f"{customer}\t{key.company}\t{sums[0]}\t{sums[1]}\t{sums[2]}\n"
 
 
-class PostgresSink(BaseSink):
-    """Writes a checkpoint's lines in one transaction; of several lines of one key the last counts, which is the newest."""
+class PostgresSink(BaseSink):  # type: ignore[misc]  # of another environment, which mypy does not see
+    """Writes a checkpoint's lines in one transaction; of several lines of one key the last counts: the newest."""
 
     def __init__(self, url: str) -> None:
         super().__init__()
@@ -165,7 +166,8 @@ def main() -> None:
         cursor.execute("SELECT business_date FROM public.business_day")
         ((as_of,),) = cursor.fetchall()
         cursor.execute(
-            "SELECT customer_master_id, reward_group_id, enrolled_on FROM public.memberships WHERE reward_group_id IS NOT NULL"
+            "SELECT customer_master_id, reward_group_id, enrolled_on FROM public.memberships"
+            " WHERE reward_group_id IS NOT NULL"
         )
         memberships = {customer: Membership(group, on) for customer, group, on in cursor.fetchall()}
     connection.close()

@@ -19,23 +19,26 @@ END: Final = "<!-- End of what is written by `make bench`. -->"
 HEADINGS: Final = ("", "median", "target", "", "each run")
 
 
-def show(sections: Sequence[Section], circumstances: Sequence[str]) -> None:
-    """Print it."""
+def show_circumstances(facts: Sequence[str]) -> None:
+    """Print what the figures are taken on."""
+    for line in facts:
+        Console(highlight=False).print(line, style="dim")
+
+
+def show(section: Section) -> None:
+    """Print what a benchmark found."""
     console = Console(highlight=False)
-    for line in circumstances:
-        console.print(line, style="dim")
-    for section in sections:
-        table = Table(*HEADINGS, title=section.title, title_justify="left", caption_justify="left")
-        for figure in section.figures:
-            table.add_row(*_cells(figure))
-        console.print(table)
-        for note in section.notes:
-            console.print(f"- {note}", style="dim")
+    table = Table(*HEADINGS, title=section.title, title_justify="left")
+    for figure in section.figures:
+        table.add_row(*_cells(figure))
+    console.print(table)
+    for note in section.notes:
+        console.print(f"- {note}", style="dim")
 
 
-def write(sections: Sequence[Section], circumstances: Sequence[str], document: Path = DOCUMENT) -> None:
+def write(sections: Sequence[Section], facts: Sequence[str], document: Path = DOCUMENT) -> None:
     """Replace what stands between the markers."""
-    lines = [BEGIN, "", *(f"- {line}" for line in circumstances), ""]
+    lines = [BEGIN, "", *(f"- {line}" for line in facts), ""]
     for section in sections:
         lines += [f"### {section.title}", "", f"| {' | '.join(HEADINGS)} |", "|---|---:|---:|---|---|"]
         lines += [f"| {' | '.join(_cells(figure))} |" for figure in section.figures]
@@ -46,10 +49,9 @@ def write(sections: Sequence[Section], circumstances: Sequence[str], document: P
     document.write_text("".join((before, "\n".join(lines), END, after)), encoding="utf-8")
 
 
-def circumstances(command: str, machine: Sequence[str], versions: Sequence[str], load: str) -> list[str]:
+def circumstances(command: str, machine: Sequence[str]) -> list[str]:
     """The lines above the tables."""
-    today = dt.datetime.now(dt.UTC).date().isoformat()
-    return [f"`{command}`, {today}", *machine, ", ".join(versions), f"load average before the start: {load}"]
+    return [f"`{command}`, {dt.datetime.now(dt.UTC).date().isoformat()}", *machine]
 
 
 def _cells(figure: Figure) -> tuple[str, ...]:

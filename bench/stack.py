@@ -7,7 +7,7 @@ import signal
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -36,12 +36,14 @@ class BenchStack(Stack):
         port = self.state()["ports"]["postgres"]
         return postgres.url("postgres", postgres.REWARDS, self.files.secrets(), port)
 
-    def execute(self, statement: str, parameters: Any = None, *, address: str | None = None) -> list[tuple[Any, ...]]:
-        """Run one statement in `sunroc_rewards` as its superuser (or at another address), committed; return its rows."""
+    def execute(
+        self, statement: str, parameters: Sequence[object] = (), *, address: str | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Run a statement in `sunroc_rewards` as superuser (or at another address), committed; return its rows."""
         with closing(psycopg2.connect(address or self.superuser)) as connection:
             connection.autocommit = True
             with connection.cursor() as cursor:
-                cursor.execute(statement, parameters)
+                cursor.execute(statement, parameters or None)
                 return cursor.fetchall() if cursor.description else []
 
     def pause_capture(self) -> None:

@@ -1,7 +1,7 @@
-"""What the benchmarks write: customers that take part, their invoices and what they pay. Every column filled, as an ERP does.
+"""What the benchmarks write: customers that take part, their invoices and what they pay.
 
-An invoice that is paid in full before its deadline is worth a point a dollar, truncated: what a change must come to is known
-without asking the product.
+An invoice that is paid in full before its deadline is worth a point a dollar, truncated: what a change must come to is
+known without asking the product.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ PAID_ON: Final = TODAY - dt.timedelta(days=3)
 DUE_ON: Final = TODAY - dt.timedelta(days=10)
 """In the month of the business date, so that the deadline is still to come."""
 COLUMNS: Final = (
-    "transaction_id, transaction_date, transaction_type_rewards_invoice, transaction_type_rewards_payment, transaction_line_number,"
-    " transaction_contract, transaction_description, transaction_amount, transaction_original_amount, transaction_retainage,"
-    " transaction_due_date, customer_id, customer_name, customer_master_id, company_abbreviation, name, system_name,"
-    " product_line_name"
+    "transaction_id, transaction_date, transaction_type_rewards_invoice, transaction_type_rewards_payment,"
+    " transaction_line_number, transaction_contract, transaction_description, transaction_amount,"
+    " transaction_original_amount, transaction_retainage, transaction_due_date, customer_id, customer_name,"
+    " customer_master_id, company_abbreviation, name, system_name, product_line_name"
 )
 Row = tuple[Any, ...]
 

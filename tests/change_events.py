@@ -122,7 +122,7 @@ class Source:
             "version": "3.5.0.Final",
             "connector": "postgresql",
             "name": self.name,
-            "ts_ms": 1_770_000_000_000 + self.lsn,
+            "ts_ms": 1_770_000_000_000 + 1_000 * self.transaction,
             "snapshot": snapshot,
             "db": self.name,
             "schema": "public",

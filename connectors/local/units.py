@@ -25,6 +25,8 @@ from connectors.local.groups import end_group
 MARK: Final = "REWARDS_STACK_ID"
 """In every child's environment: what was started for a stack is found by it, also when no record of it was written."""
 BACKOFF_SECONDS: Final = (0.5, 1, 2, 5, 10, 30)
+EXIT_STAY_DOWN: Final = 65
+"""sysexits' EX_DATAERR: a worker met too many records that cannot be used, and would only meet them again."""
 STEADY_SECONDS: Final = 60
 """After so long without an end, the next one counts as the first."""
 
@@ -127,7 +129,7 @@ class Child:
         # What it started itself must not live on beside its successor.
         end_group(self._process.pid)
         self.pid = self.created = None
-        if self.once:
+        if self.once or self.last_exit == EXIT_STAY_DOWN:
             self.state = State.FAILED if self.last_exit else State.DONE
         else:
             self.failures = 0 if time.monotonic() - self.started_at > STEADY_SECONDS else self.failures
@@ -135,6 +137,8 @@ class Child:
             self.failures += 1
             self.state = State.BACKOFF
         self.reason = f"ended with {_exit_text(self.last_exit)}" if self.last_exit or not self.once else None
+        if self.last_exit == EXIT_STAY_DOWN:
+            self.reason = f"ended with {_exit_text(self.last_exit)} and is not started again by itself; its log says why"
 
     def ask_to_stop(self) -> None:
         """Send the signal on which it ends in good order."""

@@ -195,7 +195,7 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("company", sa.Text(), nullable=True),
         sa.Column("product_line", sa.Text(), nullable=True),
-        sa.Column("points_per_dollar", sa.Numeric(precision=12, scale=6), nullable=False),
+        sa.Column("points_per_dollar", sa.Numeric(), nullable=False),
         sa.Column("effective_on", sa.Date(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rates")),
         sa.UniqueConstraint(

@@ -336,7 +336,7 @@ class Rate(Base):
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     company: Mapped[str | None]
     product_line: Mapped[str | None]
-    points_per_dollar: Mapped[Decimal] = mapped_column(Numeric(12, 6))
+    points_per_dollar: Mapped[Decimal]
     effective_on: Mapped[dt.date] = mapped_column(Date)
 
 

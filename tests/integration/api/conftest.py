@@ -1,4 +1,4 @@
-"""One Postgres for these tests, a database and a running site for each."""
+"""A database and a running site for each of these tests."""
 
 from __future__ import annotations
 
@@ -9,23 +9,10 @@ import pytest
 
 from api.data.samples import LOGINS
 from tests.integration.api.ledger import TODAY, Ledger
-from tests.integration.api.servers import Postgres, running_postgres, running_site
+from tests.integration.api.servers import Postgres, running_site
 
 PASSWORDS = {login.email: login.password for login in LOGINS}
 SignIn = Callable[[str], httpx.Client]
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    with running_postgres() as server:
-        yield server
-
-
-@pytest.fixture
-def database(postgres: Postgres) -> Iterator[str]:
-    name = postgres.new_database()
-    yield name
-    postgres.drop_database(name)
 
 
 @pytest.fixture

@@ -1,0 +1,22 @@
+"""One plain Postgres for the tests that need no stack, and a database of its own for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.api.servers import Postgres, running_postgres
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> Iterator[str]:
+    name = postgres.new_database()
+    yield name
+    postgres.drop_database(name)

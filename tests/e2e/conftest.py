@@ -10,7 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 # The site with a database of its own, for the pages whose numbers the tests write themselves.
-from tests.integration.api.conftest import database, ledger, postgres, site
+from tests.integration.api.conftest import ledger, site
+from tests.integration.conftest import database, postgres
 
 __all__ = ["database", "ledger", "postgres", "site"]
 

@@ -42,9 +42,22 @@ def points_of(page: Page, address: str) -> int:
     return balance
 
 
+def _enrol(stack: Any) -> None:
+    """The sample's users, and the customer in the reward group of the one who signs in."""
+    stack.command("api", "samples")
+    with stack.cursor("rewards") as cursor:
+        cursor.execute(
+            "INSERT INTO customers_reward_groups (customer_master_id, reward_group_id, enrolled_at)"
+            " VALUES (%s, %s, '2011-01-15') ON CONFLICT (customer_master_id) DO NOTHING",
+            (CUSTOMER, LOGIN.reward_group_id),
+        )
+    stack.wait()
+
+
 def test_payment_by_sql_changes_the_balance_on_the_open_page(
     stack: Any, warehouse: psycopg2.extensions.cursor, page: Page
 ) -> None:
+    _enrol(stack)
     site = stack.status["web"]
     page.goto(f"{site}/sign-in")
     page.fill("#email", LOGIN.email)

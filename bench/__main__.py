@@ -55,7 +55,7 @@ def _measured(wanted: list[str], runs: int, *, quick: bool) -> Iterator[Section]
                 yield page.measure(stack, runs, 20 if quick else 150)
     if {"backlog", "quix"} & set(wanted):
         with started("--only", backlog.UNITS) as stack:
-            written = backlog.write(stack, 2_000 if quick else INVOICES)
+            written = backlog.write(stack, 15_000 if quick else INVOICES)
             ours = backlog.measure(stack, written, runs) if "backlog" in wanted else None
             if ours is not None:
                 yield ours

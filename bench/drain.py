@@ -34,7 +34,8 @@ class Drain:
     """One run."""
 
     changes_a_second: float
-    """From the first batch's commit to the last one's; without the first batch, whose beginning nobody saw."""
+    """From the first batch's commit to the last one's; without the first batch, whose beginning nobody saw. Where that was
+    all, as with start-up."""
     changes_a_second_with_start: float
     """From the start of the process to the last commit; all changes."""
     peak_mb: float
@@ -72,9 +73,10 @@ def watch(stack: BenchStack, process: subprocess.Popen[bytes], progress: str, ba
         used, postgres_used = cpu_seconds(process.pid), cpu_seconds(postmaster) - postgres_before
     first_at, first_done = first or (started_at, 0)
     share = backlog.changes / backlog.records
+    with_start = backlog.changes / (now - started_at)
     return Drain(
-        share * (done - first_done) / max(now - first_at, POLL_SECONDS),
-        backlog.changes / (now - started_at),
+        share * (done - first_done) / (now - first_at) if done > first_done else with_start,
+        with_start,
         peak_memory_mb(process.pid),
         1_000_000 * used / backlog.changes,
         1_000_000 * postgres_used / backlog.changes,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import faust
 import orjson
 
-from streams.records import customer_key, partition_of
+from streams.records import compact, customer_key, partition_of
 from streams.topics import CUSTOMER_POINTS_TABLE, PARTITIONS
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ class CustomerTable(faust.Table[bytes, bytes]):
         """Return the changelog records of what differs; what is equal would only lengthen the changelog."""
         found: Changes = []
         for customer, companies in totals.items():
-            key, value = customer_key(customer), orjson.dumps(companies, option=orjson.OPT_SORT_KEYS)
+            key = customer_key(customer)
+            value = compact(orjson.dumps(companies, option=orjson.OPT_SORT_KEYS))
             stood = self.data.get(key)
             if stood != value and (companies or stood is not None):
                 found.append((partition_of(customer), key, value))

@@ -39,12 +39,14 @@ class Processor:
         metrics: WorkerMetrics,
         *,
         batch_records: int,
+        gather_seconds: float,
         generation: Callable[[], int],
     ) -> None:
         self._batches = batches
         self._forwarder = forwarder
         self._metrics = metrics
         self._batch_records = batch_records
+        self._gather_seconds = gather_seconds
         self._generation = generation
         self._inbox: deque[Delivery] = deque()
         self._inbox_records = 0
@@ -54,6 +56,7 @@ class Processor:
         self._working = asyncio.Lock()
         self._holding = False
         self._woken = False
+        self._wrote_at = 0.0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="batches")
 
     async def put(self, topic: str, partition: int, value: Records, generation_id: int) -> None:
@@ -76,11 +79,16 @@ class Processor:
         held_until: float | None = None
         while True:
             await self._wait(held_until)
+            # A batch costs some ms whatever its size: after one that wrote, the next gathers for a moment. A change that comes
+            # alone finds no batch before it, and does not wait.
+            await asyncio.sleep(max(0.0, self._wrote_at + self._gather_seconds - time.monotonic()))
             async with self._working:
                 self._woken = False
                 outcome = await self._work(self._gather())
                 held_until = outcome.held_until
                 self._holding = held_until is not None
+                if outcome.record_count:
+                    self._wrote_at = time.monotonic()
                 await self._forward(outcome)
 
     async def give_up(self) -> None:

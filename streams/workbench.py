@@ -107,6 +107,7 @@ class Workbench:
             Forwarder(publisher, self._table, consumer),
             metrics,
             batch_records=batch_records,
+            gather_seconds=settings.gather_ms / 1000,
             generation=lambda: self._app.consumer_generation_id,
         )
 

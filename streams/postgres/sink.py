@@ -287,16 +287,27 @@ class SinkTransaction:
             raise InvariantError("memberships: a row stood at another revision than the batch was computed from")
 
     def _write_progress(self, progress: Iterable[Progress], reloaded_ms: Mapping[int, int]) -> None:
+        rows = []
         for p in progress:
             reloaded = reloaded_ms.get(p.partition) if p.topic == INVOICES.name else None
-            self._cursor.execute(
-                statements.WRITE_PROGRESS,
+            rows.append(
                 (
-                    p.topic, p.partition, p.generation, p.generation_offset, p.snapshot_done, p.next_offset, p.last_transaction,
-                    p.mark, p.generation, p.mark_lsn, None if p.marked_ms is None else timestamp(p.marked_ms),
-                    None if reloaded is None else timestamp(reloaded), p.ignored_rows,
-                ),
-            )  # fmt: skip
+                    p.topic,
+                    p.partition,
+                    p.generation,
+                    p.generation_offset,
+                    p.snapshot_done,
+                    p.next_offset,
+                    p.last_transaction,
+                    p.mark,
+                    p.generation,
+                    p.mark_lsn,
+                    None if p.marked_ms is None else timestamp(p.marked_ms),
+                    None if reloaded is None else timestamp(reloaded),
+                    p.ignored_rows,
+                )
+            )
+        self._cursor.execute(statements.WRITE_PROGRESS, _columns(rows))
 
     def _read_totals(self, customers: Sequence[str]) -> dict[str, dict[str, list[int]]]:
         if not customers:

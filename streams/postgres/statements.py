@@ -169,9 +169,10 @@ UPDATE partition_progress AS p SET generation = n.generation, generation_offset 
   mark_lsn = CASE WHEN n.mark > p.mark THEN n.mark_lsn ELSE p.mark_lsn END,
   marked_at = CASE WHEN n.mark > p.mark THEN n.marked_at ELSE p.marked_at END,
   reloaded_at = greatest(p.reloaded_at, n.reloaded_at), ignored_rows = p.ignored_rows + n.ignored_rows
-FROM (SELECT %s::text, %s::smallint, %s::bigint, %s::bigint, %s::boolean, %s::bigint, %s::text, %s::bigint, %s::bigint,
-  %s::bigint, %s::timestamptz, %s::timestamptz, %s::bigint) AS n (topic, partition, generation, generation_offset, snapshot_done,
-  next_offset, last_transaction, mark, mark_generation, mark_lsn, marked_at, reloaded_at, ignored_rows)
+FROM unnest(%s::text[], %s::smallint[], %s::bigint[], %s::bigint[], %s::boolean[], %s::bigint[], %s::text[], %s::bigint[],
+  %s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::bigint[]) AS n (topic, partition, generation,
+  generation_offset, snapshot_done, next_offset, last_transaction, mark, mark_generation, mark_lsn, marked_at, reloaded_at,
+  ignored_rows)
 WHERE p.topic = n.topic AND p.partition = n.partition
 """
 

@@ -46,7 +46,15 @@ _NEXT_BLOCK: Final = f"""
 
 _COMPLETE = " AND ".join(
     f"{column} IS NOT NULL"
-    for column in ("transaction_date", "customer_id", "customer_name", "company_abbreviation", "name", "system_name", "product_line_name")
+    for column in (
+        "transaction_date",
+        "customer_id",
+        "customer_name",
+        "company_abbreviation",
+        "name",
+        "system_name",
+        "product_line_name",
+    )
 )
 
 
@@ -76,7 +84,9 @@ class Warehouse:
     def newest_rows(self, limit: int = ROWS_LEARNT) -> list[Row]:
         """The rows with the highest ids, in the order of their ids; rows that somebody else left incomplete are not ours to change."""
         with self.connection, self.connection.cursor() as cursor:
-            cursor.execute(f"SELECT {_COLUMNS} FROM {TABLE} WHERE {_COMPLETE} ORDER BY transaction_id DESC LIMIT %s", (limit,))
+            cursor.execute(
+                f"SELECT {_COLUMNS} FROM {TABLE} WHERE {_COMPLETE} ORDER BY transaction_id DESC LIMIT %s", (limit,)
+            )
             return [Row(*values) for values in reversed(cursor.fetchall())]
 
     def take_id(self) -> int:

@@ -138,7 +138,9 @@ class Child:
             self.state = State.BACKOFF
         self.reason = f"ended with {_exit_text(self.last_exit)}" if self.last_exit or not self.once else None
         if self.last_exit == EXIT_STAY_DOWN:
-            self.reason = f"ended with {_exit_text(self.last_exit)} and is not started again by itself; its log says why"
+            self.reason = (
+                f"ended with {_exit_text(self.last_exit)} and is not started again by itself; its log says why"
+            )
 
     def ask_to_stop(self) -> None:
         """Send the signal on which it ends in good order."""

@@ -57,11 +57,16 @@ class Processor:
         self._holding = False
         self._woken = False
         self._wrote_at = 0.0
+        self._given_up: int | None = None
+        """The consumer's generation whose partitions were given up: nothing of it is taken in any more."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="batches")
 
     async def put(self, topic: str, partition: int, value: Records, generation_id: int) -> None:
         """Take a bulk message in; waits while twice a batch is waiting already."""
         await self._room.wait()
+        if generation_id == self._given_up:
+            # What came before it was dropped with the partitions; done without it, its offset would be committed past that.
+            return
         self._inbox.append(Delivery(topic, partition, value.records, value.end_offset, generation_id, time.monotonic()))
         self._inbox_records += len(value.records)
         if self._inbox_records >= 2 * self._batch_records:
@@ -99,6 +104,7 @@ class Processor:
             except TransientError as error:
                 logger.warning("What was not forwarded comes again: %s", error)
             self._forwarder.forget()
+            self._given_up = self._generation()
             self._inbox.clear()
             self._inbox_records = 0
             self._room.set()

@@ -6,7 +6,6 @@ A crash between any two repeats work and changes nothing: what is forwarded twic
 from __future__ import annotations
 
 import base64
-import logging
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from streams.known import Entry
     from streams.postgres.sink import DeadLetterRow
 
-logger = logging.getLogger(__name__)
 
 TABLE_INTERVAL_SECONDS = 0.5
 """Under load the Table is written at most so often: a customer's next total is soon another one."""

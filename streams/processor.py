@@ -30,7 +30,7 @@ RETRY_SECONDS_MAX = 10.0
 
 
 class Processor:
-    """Works off deliveries in order. A worker has a few, each with its share of the partitions (wiring.py)."""
+    """Works off deliveries in order. A worker has a few, each with its share of the partitions (workbench.py)."""
 
     def __init__(
         self,
@@ -109,11 +109,6 @@ class Processor:
             self._inbox_records = 0
             self._room.set()
             self._batches.forget()
-
-    def close(self) -> None:
-        """End the thread and its connection."""
-        self._thread.shutdown(wait=True)
-        self._batches.close()
 
     async def _wait(self, held_until: float | None) -> None:
         seconds = None if held_until is None else max(0.0, held_until - time.monotonic())

@@ -6,10 +6,9 @@ lanes are read again from Kafka, known invoices from Postgres.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from streams.endings import TransactionEnds
 from streams.errors import BadRecordsError, InvariantError
@@ -17,11 +16,9 @@ from streams.fold import fold
 from streams.known import Entry, Group, InvoiceState, Known, MembershipState
 from streams.lanes import Item, Lane, sort_items
 from streams.postgres.sink import DeadLetterRow, Sink, SinkTransaction, Written
+from streams.recent import Recent
 from streams.records import InvoiceId, invoice_id
 from streams.topics import INVOICES, PARTITIONS
-
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
 
 Decoder = Callable[[Any], Item]
 """From a Kafka record to an item; never raises for what the record holds."""
@@ -57,28 +54,6 @@ class Outcome:
     record_count: int = 0
     held_until: float | None = None
     """When what was held back can go on (monotonic seconds)."""
-
-
-class Recent(Generic[K, V]):
-    """The most recently used of something, up to a number."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._entries: OrderedDict[K, V] = OrderedDict()
-
-    def get(self, key: K) -> V | None:
-        """Return what is kept under the key."""
-        return self._entries.get(key)
-
-    def put(self, read: Mapping[K, V], written: Mapping[K, V]) -> None:
-        """Keep these, what was written over what was read, and let go of the least recently used beyond the size."""
-        kept = self._entries
-        for entries in (read, written):
-            for key, value in entries.items():
-                kept[key] = value
-                kept.move_to_end(key)
-        while len(kept) > self._size:
-            kept.popitem(last=False)
 
 
 class Batches:
@@ -162,8 +137,8 @@ class Batches:
             )
         outcome.entries = writes.entries
         # Only now: had the transaction failed, what is known would still be what stands there.
-        self._invoices.put(known.invoices, writes.invoices)
-        self._memberships.put(known.memberships, writes.memberships)
+        self._invoices.update({**known.invoices, **writes.invoices})
+        self._memberships.update({**known.memberships, **writes.memberships})
         return outcome
 
     def _sort(

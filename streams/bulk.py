@@ -8,7 +8,8 @@ and they are done when the sink, the Table and the topics have them, not when a 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any, NamedTuple, cast
 
 import aiokafka
@@ -16,6 +17,8 @@ import faust
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 from faust.types.tuples import ConsumerMessage
+
+logger = logging.getLogger(__name__)
 
 FETCH_MAX_WAIT_MS = 10
 """Faust's 1,500 ms leave out, for as long, a partition that was still being read when the request went out."""
@@ -57,6 +60,8 @@ class BulkConsumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 -- Faust's signature
         super().__init__(*args, **kwargs)
         self._done: dict[TP, int] = {}
+        self._positions: dict[TP, int] = {}
+        """Where each source partition of this assignment is to be read on; none until Faust has sought to what is committed."""
 
     def mark_done(self, topic: str, partition: int, next_offset: int, generation: int) -> None:
         """Let everything before `next_offset` be committed; of no effect if the partition has been assigned anew since."""
@@ -77,17 +82,51 @@ class BulkConsumer(driver.Consumer):
             await self.perform_seek()
             return
         for tp, batch in records.items():
-            if active_partitions is not None and tp not in active_partitions and tp not in self._buffered_partitions:
-                continue
-            messages = (
-                map(self._to_message, [tp] * len(batch), batch)
-                if self._is_changelog_tp(tp)
-                else (self._bulk(tp, batch),)
-            )
+            if self._is_changelog_tp(tp):
+                if active_partitions is not None and tp not in active_partitions:
+                    continue
+                messages = [self._to_message(tp, record) for record in batch]
+            else:
+                batch = await self._in_order(tp, batch)  # noqa: PLW2901
+                if not batch:
+                    continue
+                self._positions[tp] = batch[-1].offset + 1
+                messages = [self._bulk(tp, batch)]
             for message in messages:
                 if not self.flow_active or self.app.consumer_generation_id != generation:
                     return
                 yield tp, cast("Message", message)
+
+    async def _in_order(self, tp: TP, batch: list[aiokafka.ConsumerRecord]) -> list[aiokafka.ConsumerRecord]:
+        """Return what of a fetch follows on what was handed on; go back where records are missing in between.
+
+        While it recovers its tables, Faust fetches from source partitions too, drops that, and seeks to what is committed: what was
+        under way meanwhile may come before or after.
+        """
+        position = self._positions.get(tp)
+        if position is None:
+            return []
+        first = batch[0].offset
+        if first > position:
+            earliest = (await self.earliest_offsets(tp))[tp]
+            if earliest < first:
+                await self.seek_wait({tp: max(position, earliest)})
+                return []
+            logger.warning("%s/%s: %d records are no longer in the topic", tp.topic, tp.partition, first - position)
+        return batch if first >= position else [record for record in batch if record.offset >= position]
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Seek to what is committed and, unlike Faust, to the beginning where nothing is."""
+        positions = self._positions
+        committed = await super().seek_to_committed()
+        fresh = [tp for tp, offset in committed.items() if not offset and not self._is_changelog_tp(tp)]
+        beginnings = dict(await self.earliest_offsets(*fresh)) if fresh else {}
+        if beginnings:
+            await self.seek_wait(beginnings)
+        for tp, offset in {**committed, **beginnings}.items():
+            if not self._is_changelog_tp(tp):
+                positions[tp] = offset
+        return committed
 
     def _bulk(self, tp: TP, batch: list[aiokafka.ConsumerRecord]) -> ConsumerMessage:
         last = batch[-1]
@@ -122,6 +161,7 @@ class BulkConsumer(driver.Consumer):
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Finish and commit what is under way, then give the partitions up."""
+        self._positions = {}
         if self.before_revoke is not None:
             await self.before_revoke()
             await self.commit()

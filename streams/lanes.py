@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 
 from streams.decode import Decoded
 from streams.endings import TransactionEnds
-from streams.errors import RecordError
+from streams.errors import InvariantError, RecordError
 from streams.known import Cause, Group
 from streams.postgres.sink import DeadLetterRow, EpochRow, Progress
 from streams.records import DueInvoice, Position
+from streams.topics import DUE_INVOICES
 
 
 @dataclass(slots=True)
@@ -76,7 +77,8 @@ class Lane:
         last = next((item.decoded for item in reversed(items) if item.decoded is not None), None)
         if last is None or last.snapshot:
             return None
-        return ends.complete_at(last.transaction, self.arrived_at)
+        place = (self.topic, self.partition)
+        return ends.complete_at(last.transaction, place, items[-1].offset + 1, self.arrived_at)
 
     def _tail(self) -> tuple[int, str | None]:
         """Return where the last transaction begins, and which it is."""
@@ -106,7 +108,11 @@ def sort_items(items: Sequence[Item], progress: Progress, *, complete: bool) -> 
     """Cut items into groups and note in `progress` how far the partition has come.
 
     `complete` says whether the last transaction is.
+
+    Raises:
+        InvariantError: records between what is done and these are missing.
     """
+    _require_no_gap(items, progress)
     found = Sorted()
     group: Group | None = None
     for item in items:
@@ -142,6 +148,15 @@ def sort_items(items: Sequence[Item], progress: Progress, *, complete: bool) -> 
         group.complete = complete
     progress.next_offset = items[-1].offset + 1
     return found
+
+
+def _require_no_gap(items: Sequence[Item], progress: Progress) -> None:
+    # Due invoices are sent again until they were evaluated, and their topic does not keep them for ever.
+    if progress.topic != DUE_INVOICES.name and items[0].offset > progress.next_offset:
+        raise InvariantError(
+            f"{progress.topic}/{progress.partition}: the next record is {progress.next_offset}, but {items[0].offset} came. "
+            "What lies between was lost on the way, or is no longer in the topic, or the database was restored to an earlier state."
+        )
 
 
 def _note_watermark(decoded: Decoded, progress: Progress) -> None:

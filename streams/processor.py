@@ -11,13 +11,14 @@ import logging
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from streams.batches import Batches, Delivery, Outcome
 from streams.errors import TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from streams.bulk import Records
     from streams.forward import Forwarder
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.1
 RETRY_SECONDS_MAX = 10.0
+T = TypeVar("T")
 
 
 class Processor:
@@ -94,7 +96,7 @@ class Processor:
                 self._holding = held_until is not None
                 if outcome.record_count:
                     self._wrote_at = time.monotonic()
-                await self._forward(outcome)
+                await self._insist(partial(self._forwarder.forward, outcome, idle=not self._inbox))
 
     async def give_up(self) -> None:
         """Finish the batch under way and forget the rest: the partitions are being given up."""
@@ -131,35 +133,24 @@ class Processor:
             self._room.set()
         return deliveries
 
-    async def _forward(self, outcome: Outcome) -> None:
-        wait = RETRY_SECONDS
-        while True:
-            try:
-                await self._forwarder.forward(outcome, idle=not self._inbox)
-            except TransientError as error:
-                wait = await self._retry(error, wait)
-            else:
-                return
-
-    async def _retry(self, error: TransientError, wait: float) -> float:
-        """Wait, since the world is at fault: the lag grows in plain sight, and nothing is lost. Return the next wait."""
-        logger.warning("Trying again in %.1f s: %s", wait, error)
-        self._metrics.retries += 1
-        await asyncio.sleep(wait)
-        return min(2 * wait, RETRY_SECONDS_MAX)
-
     async def _work(self, deliveries: list[Delivery]) -> Outcome:
         loop = asyncio.get_running_loop()
         started = time.monotonic()
         await loop.run_in_executor(self._thread, self._batches.take, deliveries)
+        outcome = await self._insist(
+            lambda: loop.run_in_executor(self._thread, self._batches.work, time.monotonic(), self._generation())
+        )
+        self._metrics.note_batch(outcome.record_count, time.monotonic() - started)
+        return outcome
+
+    async def _insist(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Try until it is done, since the world is at fault: the lag grows in plain sight, and nothing is lost."""
         wait = RETRY_SECONDS
         while True:
             try:
-                outcome = await loop.run_in_executor(
-                    self._thread, self._batches.work, time.monotonic(), self._generation()
-                )
+                return await attempt()
             except TransientError as error:
-                wait = await self._retry(error, wait)
-            else:
-                self._metrics.note_batch(outcome.record_count, time.monotonic() - started)
-                return outcome
+                logger.warning("Trying again in %.1f s: %s", wait, error)
+                self._metrics.retries += 1
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, RETRY_SECONDS_MAX)

@@ -34,7 +34,7 @@ class StreamSettings(BaseSettings):
     gather_ms: int = Field(default=20, ge=0, le=1000)
     """How long a processor gathers, after a batch that wrote, before the next."""
     settle_ms: int = Field(default=5, ge=0, le=1000)
-    """What was sent before a source transaction's end is given so long to arrive, where a worker cannot count it."""
+    """What was sent before a source transaction's end has so long to reach its broker, where a worker cannot count it."""
     cached_invoices: int = Field(default=12_000, ge=100)
     """Invoices kept in a worker's read-through copy."""
     batch_records: int = Field(default=4_000, ge=8)

@@ -76,7 +76,7 @@ class Workbench:
         await publisher.start()
         consumer = cast("BulkConsumer", app.consumer)
         metrics = WorkerMetrics()
-        ends = TransactionEnds(settings.settle_ms / 1000)
+        ends = TransactionEnds()
         self._processors = [self._processor(publisher, consumer, metrics, ends) for _ in range(settings.processors)]
         consumer.before_revoke = self._give_up
         url = settings.database_url.get_secret_value()
@@ -84,7 +84,8 @@ class Workbench:
         for processor in self._processors:
             self._run("processor", processor.run)
         self._run("clock", clock.run)
-        self._run("endings", EndingsReader(settings.kafka_bootstrap, ends, self._wake).run)
+        endings = EndingsReader(settings.kafka_bootstrap, ends, self._wake, settle_seconds=settings.settle_ms / 1000)
+        self._run("endings", endings.run)
         self._run("watchdog", Watchdog(app, metrics).run)
         gc.collect()
         gc.freeze()

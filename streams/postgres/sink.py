@@ -31,6 +31,7 @@ from streams.postgres.rowtext import (
     text_array,
     timestamp,
 )
+from streams.postgres.statements import Statement
 from streams.postgres.terms import read_terms
 from streams.records import InvoiceId, Position
 from streams.topics import DUE_INVOICES, INVOICES, MEMBERSHIPS, PARTITIONS
@@ -132,6 +133,8 @@ class Sink:
             self._connection = connection
             with connection.cursor() as cursor:
                 cursor.execute(statements.SESSION)
+                for statement in statements.PREPARED:
+                    cursor.execute(statement.prepare)
                 topics = [INVOICES.name, MEMBERSHIPS.name, DUE_INVOICES.name]
                 cursor.execute(statements.SEED_PROGRESS, (topics, PARTITIONS))
             connection.commit()
@@ -148,9 +151,9 @@ class SinkTransaction:
 
     def __init__(self, cursor: Cursor, partitions: list[int], terms_of: Any) -> None:  # noqa: ANN401 -- Sink's own
         self._cursor = cursor
-        cursor.execute(statements.LOCK_PARTITIONS, (partitions,))
+        cursor.execute(statements.LOCK_PARTITIONS.execute, (partitions,))
         self.progress: dict[tuple[str, int], Progress] = {(r[0], r[1]): Progress(*r) for r in cursor.fetchall()}
-        cursor.execute(statements.HORIZON, {"invoices": INVOICES.name, "memberships": MEMBERSHIPS.name})
+        cursor.execute(statements.HORIZON.execute, (INVOICES.name, MEMBERSHIPS.name))
         found = cursor.fetchone()
         if found is None:
             raise InvariantError("business_day has no row; `rewards database upgrade` writes it")
@@ -178,13 +181,15 @@ class SinkTransaction:
         """
         cursor, known = self._cursor, Known()
         if invoices:
-            cursor.execute(statements.READ_INVOICES, (plain_array(invoices), plain_array(invoices.values())))
+            cursor.execute(statements.READ_INVOICES.execute, (plain_array(invoices), plain_array(invoices.values())))
             known.invoices = {state.id: state for state in map(invoice_state, cursor.fetchall())}
         if memberships:
-            cursor.execute(statements.READ_MEMBERSHIPS, (text_array(memberships), plain_array(memberships.values())))
+            cursor.execute(
+                statements.READ_MEMBERSHIPS.execute, (text_array(memberships), plain_array(memberships.values()))
+            )
             known.memberships = {row[0]: membership_state(*row) for row in cursor.fetchall()}
         if all_of:
-            cursor.execute(statements.READ_INVOICES_OF, (list(all_of),))
+            cursor.execute(statements.READ_INVOICES_OF.execute, (list(all_of),))
             for state in map(invoice_state, cursor.fetchall()):
                 known.invoices[state.id] = state
                 known.invoices_of.setdefault(state.key.customer_master_id, []).append(state.id)
@@ -224,11 +229,11 @@ class SinkTransaction:
         self._copy(statements.COPY_INVOICES, list(map(invoice_line, states)), statements.WRITE_INVOICES)
         self._require(len(states), "invoices")
 
-    def _copy(self, copy: str, lines: Sequence[str], then: str) -> None:
+    def _copy(self, copy: str, lines: Sequence[str], then: Statement) -> None:
         """Bring lines into their temporary table, then run the statement that takes them from there."""
         if lines:
             self._cursor.copy_expert(copy, io.StringIO("".join(lines)))
-            self._cursor.execute(then)
+            self._cursor.execute(then.execute)
 
     def _require(self, expected: int, what: str) -> None:
         found = self._cursor.fetchone()
@@ -282,7 +287,7 @@ class SinkTransaction:
                     current and current.enrolled_on,
                 )
             )
-        self._cursor.execute(statements.WRITE_MEMBERSHIPS, _columns(rows))
+        self._cursor.execute(statements.WRITE_MEMBERSHIPS.execute, _columns(rows))
         if self._cursor.rowcount != len(rows):
             raise InvariantError("memberships: a row stood at another revision than the batch was computed from")
 
@@ -307,12 +312,12 @@ class SinkTransaction:
                     p.ignored_rows,
                 )
             )
-        self._cursor.execute(statements.WRITE_PROGRESS, _columns(rows))
+        self._cursor.execute(statements.WRITE_PROGRESS.execute, _columns(rows))
 
     def _read_totals(self, customers: Sequence[str]) -> dict[str, dict[str, list[int]]]:
         if not customers:
             return {}
-        self._cursor.execute(statements.READ_TOTALS, (text_array(customers),))
+        self._cursor.execute(statements.READ_TOTALS.execute, (text_array(customers),))
         totals: dict[str, dict[str, list[int]]] = {customer: {} for customer in customers}
         for customer, company, *figures in self._cursor.fetchall():
             totals[customer][company] = figures

@@ -1,18 +1,44 @@
-"""The SQL of the sink, apart from the code that runs it (sink.py).
+"""The SQL of the sink, apart from the code that runs it (sink.py): prepared once a session, for a small batch is mostly planning.
 
-Look-ups against the batch go by index: the sink's session has hash and merge joins off, since with a small temporary table one
-plan that reads all invoices costs more than a thousand changes.
+Look-ups against the batch go by index: the sink's session has hash joins, merge joins and sequential scans off, since a plan that
+reads all invoices costs more than a thousand changes, and one that was made while the tables were empty would.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement that is planned once a session."""
+
+    name: str
+    text: str
+    types: tuple[str, ...] = ()
+    """Of its parameters $1, $2 and so on."""
+
+    @property
+    def prepare(self) -> str:
+        """What a session runs once."""
+        types = f" ({', '.join(self.types)})" if self.types else ""
+        return f"PREPARE {self.name}{types} AS {self.text}"
+
+    @property
+    def execute(self) -> str:
+        """What psycopg2 runs with the parameters."""
+        parameters = f" ({', '.join(f'%s::{type_}' for type_ in self.types)})" if self.types else ""
+        return f"EXECUTE {self.name}{parameters}"
+
 
 SESSION: Final = """
 SET jit = off;
 SET enable_hashjoin = off;
 SET enable_mergejoin = off;
+SET enable_seqscan = off;
 SET TimeZone = 'UTC';
+SET plan_cache_mode = force_generic_plan;
 CREATE TEMPORARY TABLE incoming_invoices (
   id uuid, customer_master_id text, company text, system_name text, document text, transaction_id bigint, partition smallint,
   rows jsonb, oldest_generation bigint, oldest_lsn bigint, revision bigint, awaiting text, awaiting_cause jsonb, as_of date,
@@ -32,22 +58,30 @@ CREATE TEMPORARY TABLE incoming_group_totals (
 ) ON COMMIT DELETE ROWS;
 """
 
-LOCK_PARTITIONS: Final = """
+LOCK_PARTITIONS: Final = Statement(
+    "lock_partitions",
+    """
 SELECT topic, partition, generation, generation_offset, snapshot_done, next_offset, last_transaction
-FROM partition_progress WHERE partition = ANY(%s) ORDER BY topic, partition FOR UPDATE
-"""
+FROM partition_progress WHERE partition = ANY($1) ORDER BY topic, partition FOR UPDATE
+""",
+    ("smallint[]",),
+)
 
-HORIZON: Final = """
+HORIZON: Final = Statement(
+    "horizon",
+    """
 SELECT d.business_date, (SELECT max(id) FROM program_terms), (SELECT (count(*), max(id))::text FROM rates),
   floor.generation, floor.lsn, doubt.generation, doubt.lsn, membership_floor.generation, membership_floor.lsn
 FROM business_day AS d
-LEFT JOIN LATERAL (SELECT generation, lsn FROM source_epochs WHERE topic = %(invoices)s AND ready_at IS NOT NULL
+LEFT JOIN LATERAL (SELECT generation, lsn FROM source_epochs WHERE topic = $1 AND ready_at IS NOT NULL
   ORDER BY generation DESC, lsn DESC LIMIT 1) AS floor ON true
-LEFT JOIN LATERAL (SELECT generation, lsn FROM source_epochs WHERE topic = %(invoices)s
+LEFT JOIN LATERAL (SELECT generation, lsn FROM source_epochs WHERE topic = $1
   ORDER BY generation DESC, lsn DESC LIMIT 1) AS doubt ON true
-LEFT JOIN LATERAL (SELECT generation, lsn FROM source_epochs WHERE topic = %(memberships)s AND ready_at IS NOT NULL
+LEFT JOIN LATERAL (SELECT generation, lsn FROM source_epochs WHERE topic = $2 AND ready_at IS NOT NULL
   ORDER BY generation DESC, lsn DESC LIMIT 1) AS membership_floor ON true
-"""
+""",
+    ("text", "text"),
+)
 
 _INVOICE_COLUMNS: Final = """
   i.id::text, i.customer_master_id, i.company, i.system_name, i.document, i.transaction_id, i.partition, i.rows::text, i.revision,
@@ -55,21 +89,33 @@ _INVOICE_COLUMNS: Final = """
   i.open, i.due_on, i.deadline_on, i.settled_on, i.next_evaluation_on
 """
 
-READ_INVOICES: Final = f"""
-SELECT {_INVOICE_COLUMNS} FROM unnest(%s::uuid[], %s::bigint[]) AS k (id, revision)
+READ_INVOICES: Final = Statement(
+    "read_invoices",
+    f"""
+SELECT {_INVOICE_COLUMNS} FROM unnest($1, $2) AS k (id, revision)
 CROSS JOIN LATERAL (SELECT * FROM invoices WHERE invoices.id = k.id OFFSET 0) AS i
 WHERE i.revision <> k.revision
-"""  # noqa: S608 -- columns of ours
+""",  # noqa: S608 -- columns of ours
+    ("uuid[]", "bigint[]"),
+)
 
-READ_INVOICES_OF: Final = f"""
-SELECT {_INVOICE_COLUMNS} FROM invoices AS i WHERE i.customer_master_id = ANY(%s)
-"""  # noqa: S608 -- columns of ours
+READ_INVOICES_OF: Final = Statement(
+    "read_invoices_of",
+    f"""
+SELECT {_INVOICE_COLUMNS} FROM invoices AS i WHERE i.customer_master_id = ANY($1)
+""",  # noqa: S608 -- columns of ours
+    ("text[]",),
+)
 
-READ_MEMBERSHIPS: Final = """
-SELECT m.customer_master_id, m.rows, m.revision FROM unnest(%s::text[], %s::bigint[]) AS k (customer_master_id, revision)
+READ_MEMBERSHIPS: Final = Statement(
+    "read_memberships",
+    """
+SELECT m.customer_master_id, m.rows, m.revision FROM unnest($1, $2) AS k (customer_master_id, revision)
 CROSS JOIN LATERAL (SELECT * FROM memberships WHERE memberships.customer_master_id = k.customer_master_id OFFSET 0) AS m
 WHERE m.revision <> k.revision
-"""
+""",
+    ("text[]", "bigint[]"),
+)
 
 COPY_INVOICES: Final = "COPY incoming_invoices FROM STDIN"
 COPY_ENTRIES: Final = "COPY incoming_entries FROM STDIN"
@@ -106,7 +152,9 @@ _WRITTEN: Final = [
     "next_evaluation_on",
 ]
 
-WRITE_INVOICES: Final = f"""
+WRITE_INVOICES: Final = Statement(
+    "write_invoices",
+    f"""
 WITH written AS (
   INSERT INTO invoices (id, {", ".join(_WRITTEN)}) SELECT id, {", ".join(_WRITTEN)} FROM incoming_invoices
   ON CONFLICT (id) DO UPDATE SET {", ".join(f"{c} = EXCLUDED.{c}" for c in _WRITTEN)}, updated_at = now()
@@ -114,9 +162,12 @@ WITH written AS (
   RETURNING revision, xmax = 0 AS inserted
 )
 SELECT count(*) FILTER (WHERE NOT inserted OR revision = 1) FROM written
-"""  # noqa: S608 -- columns of ours
+""",  # noqa: S608 -- columns of ours
+)
 
-WRITE_ENTRIES: Final = """
+WRITE_ENTRIES: Final = Statement(
+    "write_entries",
+    """
 INSERT INTO point_entries (invoice_id, reward_group_id, customer_master_id, company, document, kind, stage, points_before,
   points_after, delta, effective_on, cause, source_transaction, part, committed_at, facts)
 SELECT n.invoice_id, n.reward_group_id, n.customer_master_id, n.company, n.document, n.kind, n.stage, n.points_before,
@@ -129,38 +180,55 @@ LEFT JOIN LATERAL (
     AND e.source_transaction = n.source_transaction OFFSET 0) AS earlier ON true
 ORDER BY n.ordinal
 RETURNING id, part, recorded_at
-"""
+""",
+)
 
-WRITE_CUSTOMER_POINTS: Final = """
+WRITE_CUSTOMER_POINTS: Final = Statement(
+    "write_customer_points",
+    """
 INSERT INTO customer_points AS c (customer_master_id, company, points, pending, at_risk)
 SELECT customer_master_id, company, points, pending, at_risk FROM incoming_customer_points
 ON CONFLICT (customer_master_id, company) DO UPDATE SET points = c.points + EXCLUDED.points,
   pending = c.pending + EXCLUDED.pending, at_risk = c.at_risk + EXCLUDED.at_risk, updated_at = now()
-"""
+""",
+)
 
-WRITE_GROUP_TOTALS: Final = """
+WRITE_GROUP_TOTALS: Final = Statement(
+    "write_group_totals",
+    """
 INSERT INTO reward_group_totals AS g (reward_group_id, company, earned, pending)
 SELECT reward_group_id, company, earned, pending FROM incoming_group_totals
 ORDER BY reward_group_id, company  -- two workers' batches may share a group: they lock its rows in the same order
 ON CONFLICT (reward_group_id, company) DO UPDATE SET earned = g.earned + EXCLUDED.earned, pending = g.pending + EXCLUDED.pending
-"""
+""",
+)
 
-WRITE_MEMBERSHIPS: Final = """
+WRITE_MEMBERSHIPS: Final = Statement(
+    "write_memberships",
+    """
 INSERT INTO memberships AS m
   (customer_master_id, rows, revision, oldest_generation, oldest_lsn, reward_group_id, enrolled_on)
-SELECT * FROM unnest(%s::text[], %s::jsonb[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::date[])
+SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (customer_master_id) DO UPDATE SET rows = EXCLUDED.rows, revision = EXCLUDED.revision,
   oldest_generation = EXCLUDED.oldest_generation, oldest_lsn = EXCLUDED.oldest_lsn,
   reward_group_id = EXCLUDED.reward_group_id, enrolled_on = EXCLUDED.enrolled_on
 WHERE m.revision = EXCLUDED.revision - 1
-"""
+""",
+    ("text[]", "jsonb[]", "bigint[]", "bigint[]", "bigint[]", "bigint[]", "date[]"),
+)
 
-READ_TOTALS: Final = """
-SELECT c.customer_master_id, c.company, c.points, c.pending, c.at_risk FROM unnest(%s::text[]) AS k (customer_master_id)
+READ_TOTALS: Final = Statement(
+    "read_totals",
+    """
+SELECT c.customer_master_id, c.company, c.points, c.pending, c.at_risk FROM unnest($1) AS k (customer_master_id)
 CROSS JOIN LATERAL (SELECT * FROM customer_points AS p WHERE p.customer_master_id = k.customer_master_id OFFSET 0) AS c
-"""
+""",
+    ("text[]",),
+)
 
-WRITE_PROGRESS: Final = """
+WRITE_PROGRESS: Final = Statement(
+    "write_progress",
+    """
 UPDATE partition_progress AS p SET generation = n.generation, generation_offset = n.generation_offset,
   snapshot_done = n.snapshot_done, next_offset = greatest(p.next_offset, n.next_offset),
   last_transaction = COALESCE(n.last_transaction, p.last_transaction),
@@ -169,12 +237,28 @@ UPDATE partition_progress AS p SET generation = n.generation, generation_offset 
   mark_lsn = CASE WHEN n.mark > p.mark THEN n.mark_lsn ELSE p.mark_lsn END,
   marked_at = CASE WHEN n.mark > p.mark THEN n.marked_at ELSE p.marked_at END,
   reloaded_at = greatest(p.reloaded_at, n.reloaded_at), ignored_rows = p.ignored_rows + n.ignored_rows
-FROM unnest(%s::text[], %s::smallint[], %s::bigint[], %s::bigint[], %s::boolean[], %s::bigint[], %s::text[], %s::bigint[],
-  %s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::bigint[]) AS n (topic, partition, generation,
+FROM unnest($1, $2, $3, $4, $5, $6, $7, $8,
+  $9, $10, $11, $12, $13) AS n (topic, partition, generation,
   generation_offset, snapshot_done, next_offset, last_transaction, mark, mark_generation, mark_lsn, marked_at, reloaded_at,
   ignored_rows)
 WHERE p.topic = n.topic AND p.partition = n.partition
-"""
+""",
+    (
+        "text[]",
+        "smallint[]",
+        "bigint[]",
+        "bigint[]",
+        "boolean[]",
+        "bigint[]",
+        "text[]",
+        "bigint[]",
+        "bigint[]",
+        "bigint[]",
+        "timestamptz[]",
+        "timestamptz[]",
+        "bigint[]",
+    ),
+)
 
 WRITE_EPOCH: Final = """
 INSERT INTO source_epochs (topic, generation, lsn, kind, happened_at) VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
@@ -190,3 +274,18 @@ SEED_PROGRESS: Final = """
 INSERT INTO partition_progress (topic, partition) SELECT t, p FROM unnest(%s::text[]) AS t, generate_series(0, %s - 1) AS p
 ON CONFLICT DO NOTHING
 """
+
+PREPARED: Final = (
+    LOCK_PARTITIONS,
+    HORIZON,
+    READ_INVOICES,
+    READ_INVOICES_OF,
+    READ_MEMBERSHIPS,
+    WRITE_INVOICES,
+    WRITE_ENTRIES,
+    WRITE_CUSTOMER_POINTS,
+    WRITE_GROUP_TOTALS,
+    WRITE_MEMBERSHIPS,
+    READ_TOTALS,
+    WRITE_PROGRESS,
+)

@@ -51,7 +51,7 @@ def worker(url: str) -> Iterator[Callable[..., Batches]]:
         batches = Batches(
             Sink(address),
             {INVOICES.name: invoices.decode, MEMBERSHIPS.name: memberships.decode, DUE_INVOICES.name: days.decode},
-            ends=TransactionEnds(0.0),
+            ends=TransactionEnds(),
             held_max=held_max,
             cached_invoices=50,
         )

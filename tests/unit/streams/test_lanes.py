@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import pytest
+
 from streams.agents.invoices import decode
-from streams.endings import TransactionEnds
+from streams.endings import UNKNOWN_SECONDS, TransactionEnds
+from streams.errors import InvariantError
 from streams.lanes import Item, Lane, sort_items
 from streams.postgres.sink import Progress
 from streams.records import Position
-from streams.topics import INVOICES
+from streams.topics import DUE_INVOICES, INVOICES
 from tests.change_events import Source, invoice_row, record
 
-SETTLE = 0.004
 
-
-def ends(*, seen: int | None = None, ended_at: float | None = None) -> TransactionEnds:
-    """The end of transaction 702 (two events), as far as it is known."""
-    known = TransactionEnds(SETTLE)
-    known.see(["warehouse:702"] * (seen or 0))
+def ends(*, seen: int = 0, ended_at: float | None = None, went_to: int | None = None) -> TransactionEnds:
+    """The end of transaction 702 (two events), as far as it is known, and how far the partition went 1 ms after it."""
+    known = TransactionEnds()
+    known.see(["warehouse:702"] * seen)
     if ended_at is not None:
         known.end("warehouse:702", 2, ended_at)
+        if went_to is not None:
+            known.note_end_offsets({(INVOICES.name, 0): went_to}, ended_at + 0.001)
     return known
 
 
@@ -48,18 +51,29 @@ def test_last_transaction_goes_on_at_once_when_all_of_its_events_are_here() -> N
     assert lane.cut(100.0, ends(seen=2, ended_at=99.0), 1_000) == (3, True)
 
 
-def test_last_transaction_is_given_a_moment_after_its_end_when_others_have_the_rest() -> None:
+def test_last_transaction_goes_on_when_its_partition_went_no_further_after_its_end() -> None:
     lane = lane_of(two_transactions())
-    known = ends(seen=1, ended_at=100.002)
-    assert lane.cut(100.003, known, 1_000) == (1, True)
-    assert lane.complete_at(known) == 100.002 + SETTLE
-    assert lane.cut(100.007, known, 1_000) == (3, True)
+    assert lane.cut(100.0, ends(seen=1, ended_at=99.0, went_to=3), 1_000) == (3, True)
+
+
+def test_last_transaction_is_held_when_its_partition_went_further_after_its_end() -> None:
+    lane = lane_of(two_transactions())
+    known = ends(seen=1, ended_at=99.0, went_to=4)
+    assert lane.cut(100.0, known, 1_000) == (1, True)
+    assert lane.complete_at(known) == 100.0 + UNKNOWN_SECONDS
+
+
+def test_end_offsets_from_before_a_transaction_ended_say_nothing() -> None:
+    lane = lane_of(two_transactions())
+    known = ends(seen=1, ended_at=99.0, went_to=3)
+    known.end("warehouse:702", 2, 99.5)
+    assert lane.cut(100.0, known, 1_000) == (1, True)
 
 
 def test_last_transaction_whose_end_is_not_known_is_waited_for_longer() -> None:
     lane = lane_of(two_transactions())
-    assert lane.cut(100.9, ends(seen=2), 1_000) == (1, True)
-    assert lane.cut(101.0, ends(seen=2), 1_000) == (3, True)
+    assert lane.cut(99.9 + UNKNOWN_SECONDS, ends(seen=2), 1_000) == (1, True)
+    assert lane.cut(100.0 + UNKNOWN_SECONDS, ends(seen=2), 1_000) == (3, True)
 
 
 def test_last_transaction_is_held_while_more_is_in_the_partition() -> None:
@@ -145,9 +159,26 @@ def test_truncate_is_an_epoch_at_its_position() -> None:
     assert [(epoch.kind, epoch.position) for epoch in found.epochs] == [("truncate", Position(900, source.lsn))]
 
 
+def test_gap_after_what_is_done_is_refused() -> None:
+    noted = progress()
+    noted.next_offset = 7
+    with pytest.raises(InvariantError, match="next record is 7, but 8 came"):
+        sort_items([Item(8)], noted, complete=True)
+    sort_items([Item(6), Item(7)], noted, complete=True)
+    assert noted.next_offset == 8
+
+
+def test_due_invoices_may_be_missing_for_they_are_sent_again() -> None:
+    noted = Progress(DUE_INVOICES.name, 0, 0, 0, snapshot_done=True, next_offset=0, last_transaction=None)
+    sort_items([Item(5)], noted, complete=True)
+    assert noted.next_offset == 6
+
+
 def test_record_that_cannot_be_used_becomes_a_dead_letter_with_its_place_and_bytes() -> None:
     item = decode(record(41, b"\xff"))
-    found = sort_items([item], progress(), complete=True)
+    noted = progress()
+    noted.next_offset = 41
+    found = sort_items([item], noted, complete=True)
     (letter,) = found.dead_letters
     assert (letter.topic, letter.partition, letter.offset, letter.value, letter.reason) == (
         INVOICES.name,

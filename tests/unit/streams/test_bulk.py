@@ -1,0 +1,150 @@
+"""Bulk messages leave the consumer in order and without gaps, whatever Faust fetched, dropped and sought while it recovered."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from faust.types import TP
+
+from streams.bulk import BulkConsumer
+
+HERE = TP("warehouse.public.invoice_transactions", 3)
+Fetch = dict[TP, list[Any]]
+
+
+class FetchingConsumer(BulkConsumer):
+    """What Faust's consumer brought is given; where it is sought to is written down."""
+
+    should_stop = False
+
+    def __init__(self, fetches: list[Fetch], *, committed: int | None, earliest: int = 0) -> None:
+        self._done = {}
+        self._positions = {}
+        self._read_offset = {}
+        self._fetches = fetches
+        self._committed, self._earliest = committed, earliest
+        self._thread: Any = self
+        self.flow_active = True
+        self.sought: list[int] = []
+        self.app: Any = SimpleNamespace(
+            consumer_generation_id=1,
+            tables=SimpleNamespace(changelog_topics=set()),
+            monitor=SimpleNamespace(track_tp_end_offset=lambda *_: None),
+        )
+        self.diag: Any = SimpleNamespace(set_flag=lambda *_: None, unset_flag=lambda *_: None)
+
+    async def _wait_next_records(self, *_: Any) -> Any:
+        return self._fetches.pop(0), set()
+
+    async def seek_wait(self, partitions: Any) -> None:
+        self.sought += partitions.values()
+
+    async def earliest_offsets(self, *partitions: TP) -> Any:
+        return dict.fromkeys(partitions, self._earliest)
+
+    def highwater(self, *_: Any) -> int:
+        return 1_000
+
+    async def position_anew(self) -> None:
+        """As Faust does after a rebalance, once its tables are recovered."""
+        await self.seek_to_committed()
+
+    async def fetched(self) -> list[int]:
+        """The offsets that the next fetch hands on."""
+        return [r.offset async for _, message in self.getmany(1.0) for r in message.value.records]
+
+
+class GivenUpError(Exception):
+    """Ends a test where Faust's own part would begin."""
+
+
+class CommittedThread:
+    """Stands for the thread that asks the broker."""
+
+    def __init__(self, committed: int | None) -> None:
+        self._committed = committed
+
+    async def seek_to_committed(self) -> dict[TP, int | None]:
+        return {HERE: self._committed}
+
+
+def consumer(*fetches: range, committed: int | None, earliest: int = 0) -> FetchingConsumer:
+    records = [
+        {HERE: [SimpleNamespace(offset=offset, timestamp=0, timestamp_type=0) for offset in offsets]}
+        for offsets in fetches
+    ]
+    made = FetchingConsumer(records, committed=committed, earliest=earliest)
+    made._thread = CommittedThread(committed)
+    return made
+
+
+def test_nothing_is_handed_on_before_the_committed_offset_was_sought() -> None:
+    async def run() -> None:
+        one = consumer(range(5), range(2, 5), committed=2)
+        assert await one.fetched() == []
+        await one.position_anew()
+        assert await one.fetched() == [2, 3, 4]
+
+    asyncio.run(run())
+
+
+def test_partition_without_a_committed_offset_is_read_from_its_beginning() -> None:
+    async def run() -> None:
+        one = consumer(range(3), range(7), committed=None)
+        assert await one.fetched() == []
+        await one.position_anew()
+        assert one.sought == [0]
+        assert await one.fetched() == list(range(7))
+
+    asyncio.run(run())
+
+
+def test_fetch_that_leaves_records_out_is_made_again_from_where_they_begin() -> None:
+    async def run() -> None:
+        one = consumer(range(10, 12), range(14, 20), range(12, 20), committed=10)
+        await one.position_anew()
+        assert await one.fetched() == [10, 11]
+        assert await one.fetched() == []
+        assert one.sought == [12]
+        assert await one.fetched() == list(range(12, 20))
+
+    asyncio.run(run())
+
+
+def test_records_that_were_handed_on_are_not_handed_on_again() -> None:
+    async def run() -> None:
+        one = consumer(range(10, 14), range(12, 16), range(12, 16), committed=10)
+        await one.position_anew()
+        assert [await one.fetched() for _ in range(3)] == [[10, 11, 12, 13], [14, 15], []]
+
+    asyncio.run(run())
+
+
+def test_records_that_the_topic_no_longer_has_are_gone_past() -> None:
+    async def run() -> None:
+        one = consumer(range(40, 42), range(42, 43), committed=10, earliest=40)
+        await one.position_anew()
+        assert [await one.fetched() for _ in range(2)] == [[40, 41], [42]]
+        assert one.sought == []
+
+    asyncio.run(run())
+
+
+def test_nothing_is_handed_on_while_the_partitions_are_given_up() -> None:
+    async def run() -> None:
+        one = consumer(range(10, 14), range(14, 16), committed=10)
+        await one.position_anew()
+        assert await one.fetched() == [10, 11, 12, 13]
+
+        async def give_up() -> None:
+            assert await one.fetched() == []
+            raise GivenUpError
+
+        one.before_revoke = give_up
+        with pytest.raises(GivenUpError):
+            await one.on_partitions_revoked({HERE})
+
+    asyncio.run(run())

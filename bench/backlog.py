@@ -90,7 +90,10 @@ def write(stack: BenchStack, invoice_count: int) -> Backlog:
         for start in range(0, len(rows), ROWS_OF_A_TRANSACTION):
             insert(cursor, rows[start : start + ROWS_OF_A_TRANSACTION])
             connection.commit()
-    until("the backlog is captured", lambda: end_offset(stack) >= before + len(rows) and _captured(stack))
+        # As the next heartbeat would: it closes the last transaction of each partition.
+        cursor.execute("UPDATE public.rewards_watermarks SET marked_at = clock_timestamp()")
+        connection.commit()
+    until("the backlog is captured", lambda: end_offset(stack) >= before + len(rows) + PARTITIONS and _captured(stack))
     stack.pause_capture()
     points = sum(int(document.amount * 5 / 4) for document in documents)
     return Backlog(end_offset(stack), len(rows), invoice_count, points)

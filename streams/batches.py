@@ -17,7 +17,7 @@ from streams.known import Entry, Group, InvoiceState, Known, MembershipState
 from streams.lanes import Item, Lane, sort_items
 from streams.postgres.sink import DeadLetterRow, Sink, SinkTransaction, Written
 from streams.recent import Recent
-from streams.records import InvoiceId, invoice_id
+from streams.records import InvoiceId
 from streams.topics import INVOICES, PARTITIONS
 
 Decoder = Callable[[Any], Item]
@@ -38,8 +38,8 @@ class Delivery:
     records: Sequence[Any]
     end_offset: int
     generation_id: int
-    arrived_at: float
-    """Monotonic seconds."""
+    wait_until: float
+    """See lanes.Lane."""
 
 
 @dataclass(slots=True)
@@ -92,7 +92,7 @@ class Batches:
             items = list(map(self._decoders[delivery.topic], delivery.records))
             self._count_bad(place, items)
             self._ends.see(item.decoded.transaction for item in items if item.decoded is not None)
-            lane.add(items, delivery.end_offset, delivery.arrived_at)
+            lane.add(items, delivery.end_offset, delivery.wait_until)
 
     def forget(self) -> None:
         """Drop what is held: the partitions are given up, and whoever has them next reads from what is committed."""
@@ -137,7 +137,7 @@ class Batches:
             )
         outcome.entries = writes.entries
         # Only now: had the transaction failed, what is known would still be what stands there.
-        self._invoices.update({**known.invoices, **writes.invoices})
+        self._invoices.update(writes.invoices)
         self._memberships.update({**known.memberships, **writes.memberships})
         return outcome
 
@@ -162,7 +162,7 @@ class Batches:
         """Return what stands in Postgres: what is kept where it has the same revision there, what is read where not."""
         numbers: dict[InvoiceId, None] = {}
         for group in groups:
-            numbers.update((invoice_id(change.key), None) for _, change in group.rows)
+            numbers.update([(change.invoice_id, None) for _, change in group.rows])
             numbers.update((due.invoice_id, None) for due in group.due if due.invoice_id is not None)
         joining = {change.customer_master_id for group in groups for _, change in group.memberships}
         joining.update(due.customer_master_id for group in groups for due in group.due if due.invoice_id is None)

@@ -16,7 +16,7 @@ import orjson
 
 from streams.calculator.facts import InvoiceRow
 from streams.errors import RecordError
-from streams.records import NO_RETAINAGE, InvoiceKey
+from streams.records import NO_RETAINAGE, InvoiceId, InvoiceKey, invoice_id
 
 EPOCH_ORDINAL: Final = dt.date(1970, 1, 1).toordinal()
 EARLIEST_DUE: Final = dt.date(2000, 1, 1)
@@ -28,6 +28,7 @@ WATERMARKS: Final = "rewards_watermarks"
 class RowChange(NamedTuple):
     """What one change event says of one row of one invoice. `facts` is None where the row is gone from it."""
 
+    invoice_id: InvoiceId
     key: InvoiceKey
     transaction_id: int
     facts: InvoiceRow | None
@@ -93,7 +94,9 @@ def decode_invoice_record(value: bytes | None) -> Decoded | None:
         decoded.ignored = now is None and decoded.error is None
     # The old version goes wherever the new one does not take its place: a delete, a row that became bad or of no type or of nobody,
     # that moved to another invoice or has another primary key.
-    if gone is not None and (now is None or now.key != gone.key or now.transaction_id != gone.transaction_id):
+    if gone is not None and (
+        now is None or now.invoice_id != gone.invoice_id or now.transaction_id != gone.transaction_id
+    ):
         decoded.rows.append(gone)
     if now is not None:
         decoded.rows.append(now)
@@ -190,7 +193,8 @@ def _identity(before: dict[str, Any] | None) -> RowChange | None:
         return None
     if not (before.get("transaction_type_rewards_invoice") or before.get("transaction_type_rewards_payment")):
         return None
-    return RowChange(_key(customer, company, system, before.get("transaction_description"), number), number, None)
+    key = _key(customer, company, system, before.get("transaction_description"), number)
+    return RowChange(invoice_id(key), key, number, None)
 
 
 def _key(customer: str, company: str, system: str, description: str | None, number: int) -> InvoiceKey:
@@ -231,7 +235,8 @@ def _row_change(after: dict[str, Any] | None) -> RowChange | None:
     if not customer:
         return None
     facts = InvoiceRow(number, bool(is_payment), on, amount, retainage, due_on, row.get("product_line_name"))
-    return RowChange(_key(customer, company, system, row.get("transaction_description"), number), number, facts)
+    key = _key(customer, company, system, row.get("transaction_description"), number)
+    return RowChange(invoice_id(key), key, number, facts)
 
 
 def _required(row: dict[str, Any], column: str) -> Any:  # noqa: ANN401 -- as JSON has it

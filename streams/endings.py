@@ -33,8 +33,10 @@ REMEMBERED: Final = 50_000
 FETCH_MAX_WAIT_MS: Final = 100
 RETRY_SECONDS: Final = 1.0
 UNKNOWN_SECONDS: Final = 30.0
-"""How long an end that is not known is waited for, where not even the next heartbeat's record closes the transaction before: it may have
-come long before this worker, or the broker may have gone down between a transaction's records."""
+"""After so long a transaction is taken for complete whose end is not known, where not even the next heartbeat's record closed it
+before: the end may have come long before this worker, or the broker may have gone down between a transaction's records."""
+ARRIVAL_SECONDS: Final = 2.0
+"""What is older than that when it comes is given this long, for what may have been kept from the broker as well."""
 LOOK_BACK_MS: Final = 60_000
 """A worker that takes over reads again what the one before it did not commit, and needs the ends of that."""
 
@@ -71,22 +73,27 @@ class TransactionEnds:
             ended = self._ended.get(transaction)
             return ended is not None and (self._seen.get(transaction) or 0) >= ended[0]
 
-    def complete_at(self, transaction: str, place: Place, next_offset: int, arrived_at: float) -> float:
-        """Return from when on a transaction is complete in a partition (monotonic seconds).
-
-        Its last event there came at `arrived_at`, and nothing after it up to `next_offset`.
-        """
+    def is_complete(self, transaction: str, place: Place, next_offset: int) -> bool:
+        """Whether a partition has no more of a transaction after `next_offset`, where nothing has come yet."""
         with self._lock:
             ended = self._ended.get(transaction)
             if ended is None:
-                return arrived_at + UNKNOWN_SECONDS
+                return False
             event_count, ended_at = ended
             if (self._seen.get(transaction) or 0) >= event_count:
-                return arrived_at
+                return True
             end_offset = self._end_offsets.get(place)
-            if end_offset is not None and self._asked_at >= ended_at and next_offset >= end_offset:
-                return arrived_at
-            return max(arrived_at, ended_at) + UNKNOWN_SECONDS
+            return end_offset is not None and self._asked_at >= ended_at and next_offset >= end_offset
+
+
+def wait_until(written_ms: int) -> float:
+    """Return until when more of the transaction of a record is waited for, if its end does not come (monotonic seconds).
+
+    Args:
+        written_ms: the record's timestamp in its topic.
+    """
+    age = max(0.0, time.time() - written_ms / 1000)
+    return time.monotonic() + max(UNKNOWN_SECONDS - age, ARRIVAL_SECONDS)
 
 
 class EndingsReader:

@@ -27,7 +27,7 @@ from streams.known import (
     StoredMembership,
     Writes,
 )
-from streams.records import DueInvoice, InvoiceId, InvoiceKey, Position, StoredRow, invoice_id
+from streams.records import DueInvoice, InvoiceId, Position, StoredRow
 
 
 def fold(groups: Iterable[Group], known: Known, horizon: Horizon) -> Writes:
@@ -58,7 +58,7 @@ class _Fold:
         causes: dict[InvoiceId, Cause] = {}
         for lsn, change in group.rows:
             position = Position(group.generation, lsn)
-            state, number = self._invoice(change.key), change.transaction_id
+            state, number = self._invoice(change.invoice_id), change.transaction_id
             if self._is_old(state, number, position, group):
                 continue
             state = self._writable(state, change, group)
@@ -95,13 +95,12 @@ class _Fold:
         self._settle(state, waiting)
         return group.cause
 
-    def _invoice(self, key: InvoiceKey) -> InvoiceState | None:
-        number = invoice_id(key)
+    def _invoice(self, number: InvoiceId) -> InvoiceState | None:
         return self.writes.invoices.get(number) or self._known.invoices.get(number)
 
     def _writable(self, state: InvoiceState | None, change: RowChange, group: Group) -> InvoiceState:
         if state is None:
-            state = InvoiceState(change.key, invoice_id(change.key), group.partition, {}, revision=1)
+            state = InvoiceState(change.key, change.invoice_id, group.partition, {}, revision=1)
             self.writes.invoices[state.id] = state
             return state
         return self._copied(state)
@@ -216,7 +215,7 @@ class _Fold:
         if due.invoice_id is None:
             self._retire_memberships(due.customer_master_id, cause)
             return
-        state = self.writes.invoices.get(due.invoice_id) or self._known.invoices.get(due.invoice_id)
+        state = self._invoice(due.invoice_id)
         if state is None or self._must_wait(state):
             return
         self._settle(self._copied(state), state.awaiting or cause)

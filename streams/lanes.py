@@ -44,14 +44,14 @@ class Lane:
     """The consumer's generation that the records came under."""
     items: list[Item] = field(default_factory=list)
     end_offset: int = 0
-    arrived_at: float = 0.0
-    """Monotonic seconds."""
+    wait_until: float = 0.0
+    """How long more of the last transaction is waited for, if its end does not come (monotonic seconds)."""
 
-    def add(self, items: Sequence[Item], end_offset: int, arrived_at: float) -> None:
+    def add(self, items: Sequence[Item], end_offset: int, wait_until: float) -> None:
         """Take in what a fetch brought."""
         self.items.extend(items)
         self.end_offset = end_offset
-        self.arrived_at = arrived_at
+        self.wait_until = wait_until
 
     def cut(self, now: float, ends: TransactionEnds, held_max: int) -> tuple[int, bool]:
         """Return how many items can go on, and whether the last transaction among them is complete."""
@@ -70,7 +70,7 @@ class Lane:
         return start, True
 
     def complete_at(self, ends: TransactionEnds) -> float | None:
-        """Return from when on what is held is complete (monotonic seconds); None while more is known to come."""
+        """Return from when on what is held is taken for complete (monotonic seconds); None while more is known to come."""
         items = self.items
         if not items or items[-1].offset + 1 < self.end_offset:
             return None
@@ -78,7 +78,7 @@ class Lane:
         if last is None or last.snapshot:
             return None
         place = (self.topic, self.partition)
-        return ends.complete_at(last.transaction, place, items[-1].offset + 1, self.arrived_at)
+        return 0.0 if ends.is_complete(last.transaction, place, items[-1].offset + 1) else self.wait_until
 
     def _tail(self) -> tuple[int, str | None]:
         """Return where the last transaction begins, and which it is."""
@@ -135,8 +135,8 @@ def sort_items(items: Sequence[Item], progress: Progress, *, complete: bool) -> 
             group = Group(progress.partition, generation, Cause(decoded.transaction, decoded.committed_ms))
             found.groups.append(group)
         lsn = 0 if decoded.snapshot else decoded.lsn
-        group.rows.extend((lsn, change) for change in decoded.rows)
-        group.memberships.extend((lsn, change) for change in decoded.memberships)
+        group.rows += [(lsn, change) for change in decoded.rows]
+        group.memberships += [(lsn, change) for change in decoded.memberships]
         if decoded.truncated:
             position = Position(generation, decoded.lsn)
             found.epochs.append(EpochRow(progress.topic, position, "truncate", decoded.committed_ms))

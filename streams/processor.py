@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from streams.batches import Batches, Delivery, Outcome
+from streams.endings import wait_until
 from streams.errors import TransientError
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ class Processor:
         if generation_id == self._given_up:
             # What came before it was dropped with the partitions; done without it, its offset would be committed past that.
             return
-        self._inbox.append(Delivery(topic, partition, value.records, value.end_offset, generation_id, time.monotonic()))
+        until = wait_until(value.records[-1].timestamp)
+        self._inbox.append(Delivery(topic, partition, value.records, value.end_offset, generation_id, until))
         self._inbox_records += len(value.records)
         if self._inbox_records >= 2 * self._batch_records:
             self._room.clear()

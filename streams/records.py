@@ -45,7 +45,6 @@ InvoiceId = str
 """A UUID in its usual text: Postgres keeps it as uuid, and Python compares and hashes text faster than its own UUIDs."""
 
 
-@lru_cache(maxsize=65_536)
 def invoice_id(key: InvoiceKey) -> InvoiceId:
     """128 bits of BLAKE2b over the key as compact JSON: the same for every writer and for ever (a test holds it)."""
     digits = blake2b(orjson.dumps(list(key)), digest_size=16).hexdigest()

@@ -41,7 +41,7 @@ EXIT_FAULT: Final = 70
 """sysexits' EX_SOFTWARE."""
 HELD_SHARE: Final = 4
 """A transaction of more than this share (one in …) of a batch does not wait in memory for its end."""
-GC_THRESHOLDS: Final = (50_000, 20, 50)
+GC_THRESHOLDS: Final = (200_000, 20, 50)
 """A batch makes some hundred thousand objects and no cycles; Python's own thresholds would look through all of them again and again."""
 
 

@@ -109,7 +109,7 @@ def invoice_state(row: Sequence[Any]) -> InvoiceState:
     (
         number, customer, company, system, document, transaction_id, partition, rows, revision,
         cause, as_of, group, reward, penalties, pending, at_risk, at_risk_on, billed, paid,
-        still_open, due_on, deadline_on, settled_on, next_on,
+        still_open, due_on, deadline_on, settled_on, next_on, oldest_generation, oldest_lsn,
     ) = row  # fmt: skip
     standing = Standing.from_stored(group, reward, settled_on, penalties)
     worth = Worth(
@@ -128,7 +128,7 @@ def invoice_state(row: Sequence[Any]) -> InvoiceState:
         (),
         next_on,
     )
-    state = InvoiceState(
+    return InvoiceState(
         InvoiceKey(customer, company, system, document, transaction_id),
         number,
         partition,
@@ -137,9 +137,8 @@ def invoice_state(row: Sequence[Any]) -> InvoiceState:
         None if cause is None else Cause.load(cause),
         as_of,
         worth,
+        None if oldest_lsn is None else Position(oldest_generation, oldest_lsn),
     )
-    state.look_for_oldest()
-    return state
 
 
 def membership_rows(state: MembershipState) -> str:

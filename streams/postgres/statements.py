@@ -86,7 +86,7 @@ LEFT JOIN LATERAL (SELECT generation, lsn FROM source_epochs WHERE topic = $2 AN
 _INVOICE_COLUMNS: Final = """
   i.id::text, i.customer_master_id, i.company, i.system_name, i.document, i.transaction_id, i.partition, i.rows::text, i.revision,
   i.awaiting_cause, i.as_of, i.reward_group_id, i.reward, i.penalties, i.pending, i.at_risk, i.at_risk_on, i.billed, i.paid,
-  i.open, i.due_on, i.deadline_on, i.settled_on, i.next_evaluation_on
+  i.open, i.due_on, i.deadline_on, i.settled_on, i.next_evaluation_on, i.oldest_generation, i.oldest_lsn
 """
 
 READ_INVOICES: Final = Statement(

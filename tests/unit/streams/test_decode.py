@@ -10,7 +10,7 @@ import pytest
 
 from streams.decode import Decoded, decode_invoice_record, decode_membership_record
 from streams.errors import RecordError
-from streams.records import InvoiceKey
+from streams.records import InvoiceKey, invoice_id
 from tests.change_events import Source, invoice_row
 
 KEY = InvoiceKey("M-1001", "SBM", "BisTrack", "D-1", None)
@@ -32,8 +32,8 @@ def test_insert_says_the_row() -> None:
     found = decoded(
         table(transaction_amount="1250.99", transaction_retainage="40.00", transaction_due_date=dt.date(2026, 4, 1))
     )
-    ((key, number, facts),) = found.rows
-    assert (key, number) == (KEY, 17)
+    ((invoice, key, number, facts),) = found.rows
+    assert (invoice, key, number) == (invoice_id(KEY), KEY, 17)
     assert facts is not None
     assert (facts.amount, facts.retainage, facts.due_on) == (Decimal("1250.99"), Decimal("40.00"), dt.date(2026, 4, 1))
     assert found.transaction == "warehouse:700"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from streams.agents.invoices import decode
-from streams.endings import UNKNOWN_SECONDS, TransactionEnds
+from streams.endings import ARRIVAL_SECONDS, UNKNOWN_SECONDS, TransactionEnds, wait_until
 from streams.errors import InvariantError
 from streams.lanes import Item, Lane, sort_items
 from streams.postgres.sink import Progress
@@ -25,10 +27,10 @@ def ends(*, seen: int = 0, ended_at: float | None = None, went_to: int | None = 
     return known
 
 
-def lane_of(source: Source, *, more: int = 0, arrived_at: float = 100.0) -> Lane:
+def lane_of(source: Source, *, more: int = 0, until: float = 130.0) -> Lane:
     lane = Lane(INVOICES.name, 0, 1)
     items = [decode(record(offset, value)) for offset, (_, value) in enumerate(source.events)]
-    lane.add(items, len(items) + more, arrived_at)
+    lane.add(items, len(items) + more, until)
     return lane
 
 
@@ -60,7 +62,7 @@ def test_last_transaction_is_held_when_its_partition_went_further_after_its_end(
     lane = lane_of(two_transactions())
     known = ends(seen=1, ended_at=99.0, went_to=4)
     assert lane.cut(100.0, known, 1_000) == (1, True)
-    assert lane.complete_at(known) == 100.0 + UNKNOWN_SECONDS
+    assert lane.complete_at(known) == 130.0
 
 
 def test_end_offsets_from_before_a_transaction_ended_say_nothing() -> None:
@@ -72,8 +74,15 @@ def test_end_offsets_from_before_a_transaction_ended_say_nothing() -> None:
 
 def test_last_transaction_whose_end_is_not_known_is_waited_for_longer() -> None:
     lane = lane_of(two_transactions())
-    assert lane.cut(99.9 + UNKNOWN_SECONDS, ends(seen=2), 1_000) == (1, True)
-    assert lane.cut(100.0 + UNKNOWN_SECONDS, ends(seen=2), 1_000) == (3, True)
+    assert lane.cut(129.9, ends(seen=2), 1_000) == (1, True)
+    assert lane.cut(130.0, ends(seen=2), 1_000) == (3, True)
+
+
+def test_record_that_was_written_long_ago_is_waited_for_less() -> None:
+    now = time.time() * 1000
+    assert wait_until(int(now)) - time.monotonic() == pytest.approx(UNKNOWN_SECONDS, abs=1)
+    assert wait_until(int(now) - 20_000) - time.monotonic() == pytest.approx(UNKNOWN_SECONDS - 20, abs=1)
+    assert wait_until(int(now) - 3_600_000) - time.monotonic() == pytest.approx(ARRIVAL_SECONDS, abs=1)
 
 
 def test_last_transaction_is_held_while_more_is_in_the_partition() -> None:
@@ -111,7 +120,7 @@ def test_snapshot_is_held_until_its_watermark() -> None:
 
 def test_items_of_no_source_transaction_go_on_at_once() -> None:
     lane = Lane(INVOICES.name, 0, 1)
-    lane.add([Item(0), Item(1)], 2, 100.0)
+    lane.add([Item(0), Item(1)], 2, 130.0)
     assert lane.cut(100.0, ends(), 1_000) == (2, True)
 
 

@@ -32,6 +32,10 @@ Place = tuple[str, int]
 REMEMBERED: Final = 50_000
 FETCH_MAX_WAIT_MS: Final = 100
 RETRY_SECONDS: Final = 1.0
+READ_INTERVAL_SECONDS: Final = 0.02
+"""Under load ends are read at most so often; one that comes alone is read at once."""
+ASK_INTERVAL_SECONDS: Final = 0.05
+"""And partitions are asked for at most so often."""
 UNKNOWN_SECONDS: Final = 30.0
 """After so long a transaction is taken for complete whose end is not known, where not even the next heartbeat's record closed it
 before: the end may have come long before this worker, or the broker may have gone down between a transaction's records."""
@@ -139,6 +143,7 @@ class EndingsReader:
                         self._note(record.topic, record.value)
                     self._wake()
                     self._came.set()
+                await asyncio.sleep(READ_INTERVAL_SECONDS)
         finally:
             await consumer.stop()
 
@@ -160,6 +165,7 @@ class EndingsReader:
                     offsets = await consumer.end_offsets(partitions)
                     self._ends.note_end_offsets({(p.topic, p.partition): end for p, end in offsets.items()}, asked_at)
                     self._wake()
+                    await asyncio.sleep(ASK_INTERVAL_SECONDS)
         finally:
             await consumer.stop()
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from streams.postgres.sink import DeadLetterRow
 
 
-TABLE_INTERVAL_SECONDS = 0.5
-"""Under load the Table is written at most so often: a customer's next total is soon another one."""
+FLUSH_INTERVAL_SECONDS = 0.5
+"""The Table is written, and offsets are committed, at most so often: under load a customer's next total is soon another one."""
 
 
 class Offsets(Protocol):
@@ -42,10 +42,15 @@ class Forwarder:
         self._offsets = offsets
         self._totals: dict[str, Totals] = {}
         self._next_offsets: dict[tuple[str, int], tuple[int, int]] = {}
-        self._table_written_at = 0.0
+        self._flushed_at = 0.0
 
-    async def forward(self, outcome: Outcome, *, idle: bool) -> None:
-        """Send a batch's entries and dead letters; write the Table when nothing waits or it is time to.
+    @property
+    def flush_at(self) -> float | None:
+        """When what was forwarded is to be flushed (monotonic seconds); None while nothing is."""
+        return self._flushed_at + FLUSH_INTERVAL_SECONDS if self._next_offsets else None
+
+    async def forward(self, outcome: Outcome) -> None:
+        """Send a batch's entries and dead letters, and flush when it is time to.
 
         Raises:
             TransientError: Kafka did not take them; forwarding the same again is harmless.
@@ -57,7 +62,7 @@ class Forwarder:
             await self._publisher.publish(DEAD_LETTERS.name, map(_dead_letter_record, outcome.dead_letters))
         self._totals.update(outcome.written.totals)
         self._next_offsets.update(outcome.next_offsets)
-        if idle or time.monotonic() - self._table_written_at >= TABLE_INTERVAL_SECONDS:
+        if self.flush_at is not None and time.monotonic() >= self.flush_at:
             await self.flush()
 
     async def flush(self) -> None:
@@ -74,7 +79,7 @@ class Forwarder:
         for (topic, partition), (next_offset, generation) in self._next_offsets.items():
             self._offsets.mark_done(topic, partition, next_offset, generation)
         self._next_offsets.clear()
-        self._table_written_at = time.monotonic()
+        self._flushed_at = time.monotonic()
 
     def forget(self) -> None:
         """Drop what was not flushed: its offsets are not committed, so that it comes again."""

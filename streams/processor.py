@@ -85,20 +85,21 @@ class Processor:
 
     async def run(self) -> None:
         """Work until cancelled. An error that leaves here ends the worker before an offset is committed."""
-        held_until: float | None = None
+        until: float | None = None
         while True:
-            await self._wait(held_until)
+            await self._wait(until)
             # A batch costs some ms whatever its size: after one that wrote, the next gathers for a moment. A change that comes
             # alone finds no batch before it, and does not wait.
             await asyncio.sleep(max(0.0, self._wrote_at + self._gather_seconds - time.monotonic()))
             async with self._working:
                 self._woken = False
                 outcome = await self._work(self._gather())
-                held_until = outcome.held_until
-                self._holding = held_until is not None
+                self._holding = outcome.held_until is not None
                 if outcome.record_count:
                     self._wrote_at = time.monotonic()
-                await self._insist(partial(self._forwarder.forward, outcome, idle=not self._inbox))
+                await self._insist(partial(self._forwarder.forward, outcome))
+                times = (outcome.held_until, self._forwarder.flush_at)
+                until = min((at for at in times if at is not None), default=None)
 
     async def give_up(self) -> None:
         """Finish the batch under way and forget the rest: the partitions are being given up."""
@@ -114,8 +115,9 @@ class Processor:
             self._room.set()
             self._batches.forget()
 
-    async def _wait(self, held_until: float | None) -> None:
-        seconds = None if held_until is None else max(0.0, held_until - time.monotonic())
+    async def _wait(self, until: float | None) -> None:
+        """Wait for records, or for the time to go on with what is held or to be flushed."""
+        seconds = None if until is None else max(0.0, until - time.monotonic())
         if not self._inbox and not (self._holding and self._woken):
             self._arrived.clear()
             try:

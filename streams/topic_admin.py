@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 DAY_MS: Final = 86_400_000
+COMPACTED: Final = {"segment.bytes": "1048576", "segment.ms": "600000", "min.cleanable.dirty.ratio": "0.1"}
+"""A worker reads all of a changelog before it begins, and the segment that is being written is never compacted: Kafka's own limits, a
+gigabyte or a week, would keep it from work for minutes."""
 
 
 def ensure_topics(bootstrap: str, topics: Iterable[TopicSpec], *, timeout_seconds: float = 60.0) -> list[str]:
@@ -58,6 +61,8 @@ def _new_topic(topic: TopicSpec) -> Any:  # noqa: ANN401 -- kafka-python has no 
     configs: dict[str, str] = {"cleanup.policy": topic.cleanup_policy}
     if topic.cleanup_policy == "delete":
         configs["retention.ms"] = str(retention)
+    else:
+        configs |= COMPACTED
     return NewTopic(topic.name, num_partitions=topic.partitions, replication_factor=-1, topic_configs=configs)
 
 

@@ -44,6 +44,9 @@ HELD_SHARE: Final = 4
 GC_THRESHOLDS: Final = (200_000, 20, 50)
 """A batch makes some hundred thousand objects and no cycles; Python's own thresholds would look through all of them again and again."""
 
+SWITCH_SECONDS: Final = 0.001
+"""Whom Postgres has answered waits no longer for the interpreter: at Python's own 5 ms that would be much of a small batch's time."""
+
 
 class Workbench:
     """The processors of one worker, and what they share."""
@@ -87,6 +90,7 @@ class Workbench:
         endings = EndingsReader(settings.kafka_bootstrap, ends, self._wake, settle_seconds=settings.settle_ms / 1000)
         self._run("endings", endings.run)
         self._run("watchdog", Watchdog(app, metrics).run)
+        sys.setswitchinterval(SWITCH_SECONDS)
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)

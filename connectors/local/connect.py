@@ -12,7 +12,7 @@ from connectors.local.binaries import Java
 from connectors.local.folder import HOST, Secrets, StackFolder
 from connectors.rest import ConnectRest
 
-JVM: Final = ("-Xms96m", "-Xmx1g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20")
+JVM: Final = ("-Xms96m", "-Xmx1g", "-XX:+UseSerialGC")
 CAPTURED: Final = {"WAREHOUSE": postgres.WAREHOUSE, "MEMBERSHIPS": postgres.REWARDS}
 """Part of the placeholders' names in the connector files -> database."""
 FIXED: Final = {

@@ -12,7 +12,7 @@ from connectors.local.binaries import Java
 from connectors.local.folder import HOST, StackFolder
 
 LOG4J: Final = Path(__file__).with_name("log4j2.properties")
-JVM: Final = ("-Xms64m", "-Xmx512m", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20")
+JVM: Final = ("-Xms64m", "-Xmx512m", "-XX:+UseSerialGC")
 FIXED: Final = {
     "process.roles": "broker,controller",
     "node.id": "1",

@@ -69,20 +69,6 @@ def entry_line(ordinal: int, entry: Entry) -> str:
     )
 
 
-def customer_points_line(key: tuple[str, str], deltas: Sequence[int]) -> str:
-    """A line of incoming_customer_points."""
-    customer, company = key
-    points, pending, at_risk = deltas
-    return f"{escaped(customer)}\t{escaped(company)}\t{points}\t{pending}\t{at_risk}\n"
-
-
-def group_totals_line(key: tuple[int, str], deltas: Sequence[int]) -> str:
-    """A line of incoming_group_totals."""
-    group, company = key
-    earned, pending = deltas
-    return f"{group}\t{escaped(company)}\t{earned}\t{pending}\n"
-
-
 def text_array(values: Iterable[str]) -> str:
     """Texts as an array literal: one parameter, where psycopg2 would quote each."""
     return "{" + ",".join(map(_quoted, values)) + "}"

@@ -20,9 +20,7 @@ from streams.known import NOWHERE, Entry, Horizon, InvoiceState, Known, Membersh
 from streams.postgres import statements
 from streams.postgres.connection import connect, faults
 from streams.postgres.rowtext import (
-    customer_points_line,
     entry_line,
-    group_totals_line,
     invoice_line,
     invoice_state,
     membership_rows,
@@ -40,6 +38,8 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+Step = tuple[Statement, Sequence[object]]
+"""A statement with its parameters."""
 NOTIFY_CHANNEL = "points_changed"
 _NOTIFY_BYTES_MAX = 7_500
 
@@ -116,7 +116,7 @@ class Sink:
                 connection = self._opened()
                 with connection.cursor() as cursor:
                     yield SinkTransaction(cursor, sorted(partitions), self._terms_of)
-                connection.commit()
+                    cursor.execute("COMMIT")  # the connection begins and ends nothing of its own accord
         except BaseException:
             self.close()
             raise
@@ -130,6 +130,9 @@ class Sink:
     def _opened(self) -> Connection:
         if self._connection is None:
             connection = connect(self._database_url, name=self._name)
+            connection.autocommit = (
+                True  # a transaction begins with its first statement, without a round trip of its own
+            )
             self._connection = connection
             with connection.cursor() as cursor:
                 cursor.execute(statements.SESSION)
@@ -137,7 +140,6 @@ class Sink:
                     cursor.execute(statement.prepare)
                 topics = [INVOICES.name, MEMBERSHIPS.name, DUE_INVOICES.name]
                 cursor.execute(statements.SEED_PROGRESS, (topics, PARTITIONS))
-            connection.commit()
         return self._connection
 
     def _terms_of(self, cursor: Cursor, version: object) -> Terms:
@@ -151,13 +153,17 @@ class SinkTransaction:
 
     def __init__(self, cursor: Cursor, partitions: list[int], terms_of: Any) -> None:  # noqa: ANN401 -- Sink's own
         self._cursor = cursor
-        cursor.execute(statements.LOCK_PARTITIONS.execute, (partitions,))
-        self.progress: dict[tuple[str, int], Progress] = {(r[0], r[1]): Progress(*r) for r in cursor.fetchall()}
-        cursor.execute(statements.HORIZON.execute, (INVOICES.name, MEMBERSHIPS.name))
-        found = cursor.fetchone()
-        if found is None:
+        numbers = plain_array(partitions)
+        self._run(
+            (statements.LOCK_PARTITIONS, (numbers,)),
+            (statements.READ_HORIZON, (numbers, INVOICES.name, MEMBERSHIPS.name)),
+            begin=True,
+        )
+        rows = cursor.fetchall()
+        if not rows:
             raise InvariantError("business_day has no row; `rewards database upgrade` writes it")
-        day, terms_id, rates, *epochs = found
+        self.progress: dict[tuple[str, int], Progress] = {(row[0], row[1]): Progress(*row[:7]) for row in rows}
+        day, terms_id, rates, *epochs = rows[0][7:]
         self.horizon = Horizon(
             day,
             terms_of(cursor, (terms_id, rates)),
@@ -207,21 +213,31 @@ class SinkTransaction:
         """Write all of a batch; `customers` are those whose totals are wanted back, changed or not."""
         self._write_memberships(writes.memberships.values())
         self._write_invoices(writes.invoices.values())
-        written = Written(entry_ids=self._write_entries(writes.entries))
-        self._write_totals(writes)
-        self._write_progress(progress, writes.reloaded_ms)
+        entry_ids = self._write_entries(writes.entries)
         for epoch in epochs:
             self._cursor.execute(
                 statements.WRITE_EPOCH, (epoch.topic, *epoch.position, epoch.kind, timestamp(epoch.happened_ms))
             )
         if dead_letters:
-            columns = zip(
-                *((d.topic, d.partition, d.offset, d.key, d.value, d.reason, d.detail) for d in dead_letters),
-                strict=True,
-            )
-            self._cursor.execute(statements.WRITE_DEAD_LETTERS, [list(column) for column in columns])
-        written.totals = self._read_totals(customers)
-        return written
+            letters = [(d.topic, d.partition, d.offset, d.key, d.value, d.reason, d.detail) for d in dead_letters]
+            self._cursor.execute(statements.WRITE_DEAD_LETTERS, _columns(letters))
+        self._run(
+            *_totals(writes),
+            *_notification(writes),
+            (statements.WRITE_PROGRESS, _progress_columns(progress, writes.reloaded_ms)),
+            (statements.READ_TOTALS, (text_array(customers),)),
+        )
+        totals: dict[str, dict[str, list[int]]] = {customer: {} for customer in customers}
+        for customer, company, *figures in self._cursor.fetchall():
+            totals[customer][company] = figures
+        return Written(totals, entry_ids)
+
+    def _run(self, *steps: Step, begin: bool = False) -> None:
+        """Run statements in one round trip; the cursor has the last one's rows."""
+        self._cursor.execute(
+            ("BEGIN; " if begin else "") + "; ".join([statement.execute for statement, _ in steps]),
+            [parameter for _, parameters in steps for parameter in parameters],
+        )
 
     def _write_invoices(self, states: Collection[InvoiceState]) -> None:
         if not states:
@@ -251,25 +267,6 @@ class SinkTransaction:
         self._copy(statements.COPY_ENTRIES, lines, statements.WRITE_ENTRIES)
         return self._cursor.fetchall()
 
-    def _write_totals(self, writes: Writes) -> None:
-        self._copy(
-            statements.COPY_CUSTOMER_POINTS,
-            [customer_points_line(key, deltas) for key, deltas in writes.customer_deltas.items() if any(deltas)],
-            statements.WRITE_CUSTOMER_POINTS,
-        )
-        self._copy(
-            statements.COPY_GROUP_TOTALS,
-            [group_totals_line(key, deltas) for key, deltas in writes.group_deltas.items() if any(deltas)],
-            statements.WRITE_GROUP_TOTALS,
-        )
-        changed = {key[0] for key in writes.customer_deltas} | {
-            e.invoice.key.customer_master_id for e in writes.entries
-        }
-        if changed:
-            names = orjson.dumps(sorted(changed)).decode()
-            payload = names if len(names.encode()) <= _NOTIFY_BYTES_MAX else "*"
-            self._cursor.execute("SELECT pg_notify(%s, %s)", (NOTIFY_CHANNEL, payload))
-
     def _write_memberships(self, states: Collection[MembershipState]) -> None:
         if not states:
             return
@@ -291,37 +288,53 @@ class SinkTransaction:
         if self._cursor.rowcount != len(rows):
             raise InvariantError("memberships: a row stood at another revision than the batch was computed from")
 
-    def _write_progress(self, progress: Iterable[Progress], reloaded_ms: Mapping[int, int]) -> None:
-        rows = []
-        for p in progress:
-            reloaded = reloaded_ms.get(p.partition) if p.topic == INVOICES.name else None
-            rows.append(
-                (
-                    p.topic,
-                    p.partition,
-                    p.generation,
-                    p.generation_offset,
-                    p.snapshot_done,
-                    p.next_offset,
-                    p.last_transaction,
-                    p.mark,
-                    p.generation,
-                    p.mark_lsn,
-                    None if p.marked_ms is None else timestamp(p.marked_ms),
-                    None if reloaded is None else timestamp(reloaded),
-                    p.ignored_rows,
-                )
-            )
-        self._cursor.execute(statements.WRITE_PROGRESS.execute, _columns(rows))
 
-    def _read_totals(self, customers: Sequence[str]) -> dict[str, dict[str, list[int]]]:
-        if not customers:
-            return {}
-        self._cursor.execute(statements.READ_TOTALS.execute, (text_array(customers),))
-        totals: dict[str, dict[str, list[int]]] = {customer: {} for customer in customers}
-        for customer, company, *figures in self._cursor.fetchall():
-            totals[customer][company] = figures
-        return totals
+def _totals(writes: Writes) -> Iterator[Step]:
+    customers = [(*key, *deltas) for key, deltas in writes.customer_deltas.items() if any(deltas)]
+    if customers:
+        names, companies, *figures = zip(*customers, strict=True)
+        yield (
+            statements.WRITE_CUSTOMER_POINTS,
+            (text_array(names), text_array(companies), *map(plain_array, figures)),
+        )
+    groups = [(*key, *deltas) for key, deltas in writes.group_deltas.items() if any(deltas)]
+    if groups:
+        numbers, companies, *figures = zip(*groups, strict=True)
+        yield (
+            statements.WRITE_GROUP_TOTALS,
+            (plain_array(numbers), text_array(companies), *map(plain_array, figures)),
+        )
+
+
+def _notification(writes: Writes) -> Iterator[Step]:
+    changed = {key[0] for key in writes.customer_deltas} | {e.invoice.key.customer_master_id for e in writes.entries}
+    if changed:
+        names = orjson.dumps(sorted(changed)).decode()
+        yield statements.NOTIFY, (NOTIFY_CHANNEL, names if len(names.encode()) <= _NOTIFY_BYTES_MAX else "*")
+
+
+def _progress_columns(progress: Iterable[Progress], reloaded_ms: Mapping[int, int]) -> list[list[Any]]:
+    rows = []
+    for p in progress:
+        reloaded = reloaded_ms.get(p.partition) if p.topic == INVOICES.name else None
+        rows.append(
+            (
+                p.topic,
+                p.partition,
+                p.generation,
+                p.generation_offset,
+                p.snapshot_done,
+                p.next_offset,
+                p.last_transaction,
+                p.mark,
+                p.generation,
+                p.mark_lsn,
+                None if p.marked_ms is None else timestamp(p.marked_ms),
+                None if reloaded is None else timestamp(reloaded),
+                p.ignored_rows,
+            )
+        )
+    return _columns(rows)
 
 
 def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:

@@ -50,38 +50,33 @@ CREATE TEMPORARY TABLE incoming_entries (
   stage smallint, points_before bigint, points_after bigint, effective_on date, cause text, source_transaction text,
   committed_at timestamptz, facts jsonb
 ) ON COMMIT DELETE ROWS;
-CREATE TEMPORARY TABLE incoming_customer_points (
-  customer_master_id text, company text, points bigint, pending bigint, at_risk bigint
-) ON COMMIT DELETE ROWS;
-CREATE TEMPORARY TABLE incoming_group_totals (
-  reward_group_id bigint, company text, earned bigint, pending bigint
-) ON COMMIT DELETE ROWS;
 """
 
 LOCK_PARTITIONS: Final = Statement(
     "lock_partitions",
-    """
-SELECT topic, partition, generation, generation_offset, snapshot_done, next_offset, last_transaction
-FROM partition_progress WHERE partition = ANY($1) ORDER BY topic, partition FOR UPDATE
-""",
+    "SELECT FROM partition_progress WHERE partition = ANY($1) ORDER BY topic, partition FOR UPDATE",
     ("smallint[]",),
 )
 
-HORIZON: Final = Statement(
-    "horizon",
+READ_HORIZON: Final = Statement(
+    "read_horizon",
     """
-SELECT d.business_date, (SELECT max(id) FROM program_terms), (SELECT (count(*), max(id))::text FROM rates),
+SELECT p.topic, p.partition, p.generation, p.generation_offset, p.snapshot_done, p.next_offset, p.last_transaction,
+  d.business_date, (SELECT max(id) FROM program_terms), (SELECT (count(*), max(id))::text FROM rates),
   floor.generation, floor.lsn, doubt.generation, doubt.lsn, membership_floor.generation, membership_floor.lsn
-FROM business_day AS d
-LEFT JOIN LATERAL (SELECT generation, lsn FROM source_epochs WHERE topic = $1 AND ready_at IS NOT NULL
-  ORDER BY generation DESC, lsn DESC LIMIT 1) AS floor ON true
-LEFT JOIN LATERAL (SELECT generation, lsn FROM source_epochs WHERE topic = $1
-  ORDER BY generation DESC, lsn DESC LIMIT 1) AS doubt ON true
+FROM partition_progress AS p
+CROSS JOIN business_day AS d
 LEFT JOIN LATERAL (SELECT generation, lsn FROM source_epochs WHERE topic = $2 AND ready_at IS NOT NULL
+  ORDER BY generation DESC, lsn DESC LIMIT 1) AS floor ON true
+LEFT JOIN LATERAL (SELECT generation, lsn FROM source_epochs WHERE topic = $2
+  ORDER BY generation DESC, lsn DESC LIMIT 1) AS doubt ON true
+LEFT JOIN LATERAL (SELECT generation, lsn FROM source_epochs WHERE topic = $3 AND ready_at IS NOT NULL
   ORDER BY generation DESC, lsn DESC LIMIT 1) AS membership_floor ON true
+WHERE p.partition = ANY($1)
 """,
-    ("text", "text"),
+    ("smallint[]", "text", "text"),
 )
+"""A row a locked partition; the horizon is the same in each. Not one statement with the lock: what it reads must be seen after that."""
 
 _INVOICE_COLUMNS: Final = """
   i.id::text, i.customer_master_id, i.company, i.system_name, i.document, i.transaction_id, i.partition, i.rows::text, i.revision,
@@ -119,8 +114,6 @@ WHERE m.revision <> k.revision
 
 COPY_INVOICES: Final = "COPY incoming_invoices FROM STDIN"
 COPY_ENTRIES: Final = "COPY incoming_entries FROM STDIN"
-COPY_CUSTOMER_POINTS: Final = "COPY incoming_customer_points FROM STDIN"
-COPY_GROUP_TOTALS: Final = "COPY incoming_group_totals FROM STDIN"
 
 _WRITTEN: Final = [
     "customer_master_id",
@@ -187,20 +180,22 @@ WRITE_CUSTOMER_POINTS: Final = Statement(
     "write_customer_points",
     """
 INSERT INTO customer_points AS c (customer_master_id, company, points, pending, at_risk)
-SELECT customer_master_id, company, points, pending, at_risk FROM incoming_customer_points
+SELECT * FROM unnest($1, $2, $3, $4, $5)
 ON CONFLICT (customer_master_id, company) DO UPDATE SET points = c.points + EXCLUDED.points,
   pending = c.pending + EXCLUDED.pending, at_risk = c.at_risk + EXCLUDED.at_risk, updated_at = now()
 """,
+    ("text[]", "text[]", "bigint[]", "bigint[]", "bigint[]"),
 )
 
 WRITE_GROUP_TOTALS: Final = Statement(
     "write_group_totals",
     """
 INSERT INTO reward_group_totals AS g (reward_group_id, company, earned, pending)
-SELECT reward_group_id, company, earned, pending FROM incoming_group_totals
-ORDER BY reward_group_id, company  -- two workers' batches may share a group: they lock its rows in the same order
+SELECT * FROM unnest($1, $2, $3, $4) AS n (reward_group_id, company, earned, pending)
+ORDER BY n.reward_group_id, n.company  -- two workers' batches may share a group: they lock its rows in the same order
 ON CONFLICT (reward_group_id, company) DO UPDATE SET earned = g.earned + EXCLUDED.earned, pending = g.pending + EXCLUDED.pending
 """,
+    ("bigint[]", "text[]", "bigint[]", "bigint[]"),
 )
 
 WRITE_MEMBERSHIPS: Final = Statement(
@@ -275,9 +270,12 @@ INSERT INTO partition_progress (topic, partition) SELECT t, p FROM unnest(%s::te
 ON CONFLICT DO NOTHING
 """
 
+NOTIFY: Final = Statement("notify_changed", "SELECT pg_notify($1, $2)", ("text", "text"))
+
 PREPARED: Final = (
+    NOTIFY,
     LOCK_PARTITIONS,
-    HORIZON,
+    READ_HORIZON,
     READ_INVOICES,
     READ_INVOICES_OF,
     READ_MEMBERSHIPS,

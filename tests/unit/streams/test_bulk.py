@@ -23,6 +23,7 @@ class FetchingConsumer(BulkConsumer):
     def __init__(self, fetches: list[Fetch], *, committed: int | None, earliest: int = 0) -> None:
         self._done = {}
         self._positions = {}
+        self._fetched_at = 0.0
         self._read_offset = {}
         self._fetches = fetches
         self._committed, self._earliest = committed, earliest

@@ -41,11 +41,13 @@ class WrittenBatches:
 class NotedForwarder:
     """Notes what it was given."""
 
+    flush_at = None
+
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
         self.forwarded = asyncio.Event()
 
-    async def forward(self, outcome: Outcome, **_: Any) -> None:
+    async def forward(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
         self.forwarded.set()
 

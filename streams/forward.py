@@ -5,6 +5,7 @@ A crash between any two repeats work and changes nothing: what is forwarded twic
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import time
 from typing import TYPE_CHECKING, Any, Protocol
@@ -43,6 +44,7 @@ class Forwarder:
         self._totals: dict[str, Totals] = {}
         self._next_offsets: dict[tuple[str, int], tuple[int, int]] = {}
         self._flushed_at = 0.0
+        self._flushing = asyncio.Lock()
 
     @property
     def flush_at(self) -> float | None:
@@ -71,15 +73,16 @@ class Forwarder:
         Raises:
             TransientError: Kafka did not take the changelog; nothing was marked.
         """
-        changes = self._table.changes(self._totals)
-        if changes:
-            await self._publisher.publish(CUSTOMER_POINTS_CHANGELOG.name, changes)
-            self._table.note(changes)
-        self._totals.clear()
-        for (topic, partition), (next_offset, generation) in self._next_offsets.items():
-            self._offsets.mark_done(topic, partition, next_offset, generation)
-        self._next_offsets.clear()
-        self._flushed_at = time.monotonic()
+        async with self._flushing:
+            changes = self._table.changes(self._totals)
+            if changes:
+                await self._publisher.publish(CUSTOMER_POINTS_CHANGELOG.name, changes)
+                self._table.note(changes)
+            self._totals.clear()
+            for (topic, partition), (next_offset, generation) in self._next_offsets.items():
+                self._offsets.mark_done(topic, partition, next_offset, generation)
+            self._next_offsets.clear()
+            self._flushed_at = time.monotonic()
 
     def forget(self) -> None:
         """Drop what was not flushed: its offsets are not committed, so that it comes again."""

@@ -57,6 +57,8 @@ class Processor:
         self._room = asyncio.Event()
         self._room.set()
         self._working = asyncio.Lock()
+        self._done: asyncio.Queue[Outcome] = asyncio.Queue(1)
+        """What is written and to be forwarded, while the next batch is worked on."""
         self._holding = False
         self._woken = False
         self._wrote_at = 0.0
@@ -85,25 +87,39 @@ class Processor:
 
     async def run(self) -> None:
         """Work until cancelled. An error that leaves here ends the worker before an offset is committed."""
-        until: float | None = None
+        held_until: float | None = None
         while True:
-            await self._wait(until)
+            await self._wait(held_until)
             # A batch costs some ms whatever its size: after one that wrote, the next gathers for a moment. A change that comes
             # alone finds no batch before it, and does not wait.
             await asyncio.sleep(max(0.0, self._wrote_at + self._gather_seconds - time.monotonic()))
             async with self._working:
                 self._woken = False
                 outcome = await self._work(self._gather())
-                self._holding = outcome.held_until is not None
+                held_until = outcome.held_until
+                self._holding = held_until is not None
                 if outcome.record_count:
                     self._wrote_at = time.monotonic()
-                await self._insist(partial(self._forwarder.forward, outcome))
-                times = (outcome.held_until, self._forwarder.flush_at)
-                until = min((at for at in times if at is not None), default=None)
+                    await self._done.put(outcome)
+
+    async def forward(self) -> None:
+        """Forward what `run` has written, until cancelled."""
+        while True:
+            until = self._forwarder.flush_at
+            try:
+                outcome = await asyncio.wait_for(
+                    self._done.get(), None if until is None else max(0.0, until - time.monotonic())
+                )
+            except TimeoutError:
+                await self._insist(self._forwarder.flush)
+                continue
+            await self._insist(partial(self._forwarder.forward, outcome))
+            self._done.task_done()
 
     async def give_up(self) -> None:
         """Finish the batch under way and forget the rest: the partitions are being given up."""
         async with self._working:
+            await self._done.join()
             try:
                 await self._forwarder.flush()
             except TransientError as error:
@@ -115,9 +131,9 @@ class Processor:
             self._room.set()
             self._batches.forget()
 
-    async def _wait(self, until: float | None) -> None:
-        """Wait for records, or for the time to go on with what is held or to be flushed."""
-        seconds = None if until is None else max(0.0, until - time.monotonic())
+    async def _wait(self, held_until: float | None) -> None:
+        """Wait for records, or for the time to go on with what is held."""
+        seconds = None if held_until is None else max(0.0, held_until - time.monotonic())
         if not self._inbox and not (self._holding and self._woken):
             self._arrived.clear()
             try:

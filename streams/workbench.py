@@ -86,6 +86,7 @@ class Workbench:
         clock = Clock(url, publisher, timezone=settings.timezone, quiet_seconds=settings.reload_quiet_seconds)
         for processor in self._processors:
             self._run("processor", processor.run)
+            self._run("forwarder", processor.forward)
         self._run("clock", clock.run)
         endings = EndingsReader(settings.kafka_bootstrap, ends, self._wake, settle_seconds=settings.settle_ms / 1000)
         self._run("endings", endings.run)

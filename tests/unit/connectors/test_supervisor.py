@@ -16,6 +16,12 @@ from connectors.local.folder import StackFolder
 from connectors.local.supervisor import Supervisor
 from connectors.local.units import Child, State, Step, Unit
 
+LEAVES_WITH_65 = """
+import signal, sys, time
+signal.signal(signal.SIGUSR1, lambda *_: sys.exit(65))
+print("ready", flush=True)
+time.sleep(60)
+"""
 STEADY = (sys.executable, "-c", "import time; time.sleep(60)")
 
 
@@ -32,6 +38,7 @@ class Run:
     def __init__(self, folder: StackFolder, started: Sequence[Unit]) -> None:
         self.error: StackError | None = None
         self.ups = 0
+        self.logs = folder.logs
         self._stop = threading.Event()
         self._supervisor = Supervisor(started, folder, self._changed)
         self._thread = threading.Thread(target=self._run)
@@ -117,6 +124,25 @@ def test_server_that_is_killed_is_started_again_later_each_time(
 
     assert server.last_exit == -signal.SIGKILL
     assert server.failures == 2
+
+
+def test_worker_that_met_too_many_bad_records_is_not_started_again(
+    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(units, "BACKOFF_SECONDS", (0.01,))
+    worker = _child("worker", command=(sys.executable, "-c", LEAVES_WITH_65))
+    supervised = run(worker)
+    supervised.up()
+    # Only once it listens is the signal not its end.
+    supervised.until(lambda: "ready" in (supervised.logs / "worker.log").read_text())
+
+    assert worker.pid is not None
+    os.kill(worker.pid, signal.SIGUSR1)
+    supervised.until(lambda: worker.state is State.FAILED)
+    time.sleep(0.1)
+
+    assert (worker.state, worker.restarts, worker.pid) == (State.FAILED, 0, None)
+    assert "exit code 65" in str(worker.reason)
 
 
 def test_command_that_fails_ends_the_start_with_the_end_of_its_log(run: Callable[..., Run]) -> None:

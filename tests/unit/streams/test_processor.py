@@ -81,11 +81,12 @@ class Bench:
 
     async def run_once(self) -> None:
         """Run the loop until it has forwarded something."""
-        running = asyncio.create_task(self.processor.run())
+        running = [asyncio.create_task(self.processor.run()), asyncio.create_task(self.processor.forward())]
         try:
             await asyncio.wait_for(self.forwarder.forwarded.wait(), 5)
         finally:
-            running.cancel()
+            for task in running:
+                task.cancel()
 
 
 def test_message_of_a_generation_that_was_given_up_is_not_taken_in() -> None:

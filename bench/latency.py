@@ -27,7 +27,7 @@ RATE: Final = 20
 """Probes a second."""
 LOAD_RATE: Final = 2_000
 LOAD_RATE_LEAST: Final = 1_900
-LOAD_WARM_UP_SECONDS: Final = 60
+LOAD_WARM_UP_SECONDS: Final = 45
 """Until the load is steady: a Connect that has just started runs uncompiled code and falls behind first."""
 WARM_UP: Final = 40
 """Probes that are not counted."""

@@ -31,7 +31,7 @@ class StreamSettings(BaseSettings):
 
     processors: int = Field(default=2, ge=1, le=8)
     """How many share a worker's partitions: one evaluates while another waits for Postgres."""
-    gather_ms: int = Field(default=20, ge=0, le=1000)
+    gather_ms: int = Field(default=10, ge=0, le=1000)
     """How long a processor gathers, after a batch that wrote, before the next."""
     settle_ms: int = Field(default=5, ge=0, le=1000)
     """What was sent before a source transaction's end has so long to reach its broker, where a worker cannot count it."""

@@ -1,6 +1,7 @@
 """After the sink: the topics of entries and dead letters, the Table with its changelog, and then the offsets, in this order.
 
-A crash between any two repeats work and changes nothing: what is forwarded twice has the same ids and the same values.
+A crash between any two repeats work and changes nothing: what is forwarded twice has the same ids and the same values. Read again, a
+record whose entries stand in Postgres gives none: those of a worker's last moment are not forwarded later.
 """
 
 from __future__ import annotations

@@ -44,7 +44,8 @@ DUE_INVOICES: Final = TopicSpec("rewards.due-invoices", retention_days=7)
 """One record an invoice to evaluate again: a new business date, an epoch's end, a transaction too large for one batch."""
 
 POINT_ENTRIES: Final = TopicSpec("rewards.point-entries")
-"""Each entry of the point log after it stands in Postgres. At least once: readers drop repeats by `id`."""
+"""Each entry of the point log after it stands in Postgres. Readers drop repeats by `id`; what a worker wrote right before it was killed
+may be missing here: Postgres has it."""
 
 DEAD_LETTERS: Final = TopicSpec("rewards.dead-letters")
 """Records that cannot be used, with where they stood, their bytes and the reason."""

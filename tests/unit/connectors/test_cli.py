@@ -24,10 +24,16 @@ STATE = {
 }
 
 
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No settings at first, also where the project's own stack is there; what a command writes is taken back."""
+    unset = {name: value for name, value in os.environ.items() if not name.startswith("REWARDS_")}
+    monkeypatch.setattr(os, "environ", unset)
+
+
 @pytest.fixture
-def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the state of a stack; what a command writes into the environment is taken back."""
-    monkeypatch.setattr(os, "environ", dict(os.environ))
+def stack(tmp_path: Path) -> Path:
+    """A folder with the state of a stack."""
     folder = StackFolder(tmp_path / "stack")
     folder.create()
     folder.save(STATE)

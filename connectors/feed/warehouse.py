@@ -8,9 +8,11 @@ Its own things (the sequence of ids, a reload's copy) live in the schema `feed`,
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Final
 
 import psycopg2
+import psycopg2.errors
 import psycopg2.extensions
 
 from connectors.feed.changes import Change, Delete, Insert, Row, Update
@@ -102,9 +104,14 @@ class Warehouse:
 
     def write(self, changes: Iterable[Change]) -> None:
         """Commit changes together. Safe to repeat after a lost connection: what stands there already stays as it is."""
-        with self.connection, self.connection.cursor() as cursor:
+        with self.connection.cursor() as cursor:
             # One round trip for all, so that the server's work is the whole cost of a change.
-            cursor.execute(b";\n".join(_statements(cursor, changes)))
+            script = b";\n".join(_statements(cursor, changes))
+        while True:
+            # Two feeds may change the same rows in another order: the one that Postgres ends for it lets the other through.
+            with suppress(psycopg2.errors.DeadlockDetected), self.connection, self.connection.cursor() as cursor:
+                cursor.execute(script)
+                return
 
     def _connect(self) -> Connection:
         try:

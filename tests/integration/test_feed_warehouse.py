@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import psycopg2
 import pytest
 
 from connectors.feed.catalog import customers
-from connectors.feed.changes import Insert, Row
+from connectors.feed.changes import Insert, Row, Update
 from connectors.feed.enrolment import enrol
 from connectors.feed.generator import Generator
 from connectors.feed.ledger import Ledger
@@ -116,6 +117,33 @@ def test_two_feeds_at_once_lose_no_row(url: str) -> None:
     figures = [ended(process) for process in both]
     inserted = 1 + sum(found["inserts"] for found in figures)
     assert inserted - sum(found["deletes"] for found in figures) <= len(rows(url)) <= inserted
+
+
+def test_changes_that_a_deadlock_ended_are_written_again(url: str) -> None:
+    warehouse = Warehouse(url)
+    generator = Generator(seed=3, customers=customers(30), take_id=warehouse.take_id, ledger=Ledger(), bad_share=0.0)
+    first, second = [row for invoice in generator.history(2, TODAY) for row in invoice][:2]
+    warehouse.write([Insert(first), Insert(second)])
+    changes = [Update(row.transaction_id, {"name": "written"}) for row in (first, second)]
+    with contextlib.closing(psycopg2.connect(url)) as other, ThreadPoolExecutor() as pool, other.cursor() as cursor:
+        touch = "UPDATE invoice_transactions SET system_name = 'touched' WHERE transaction_id = %s"
+        # The feed looks for a deadlock first, so that it is the one that is ended.
+        cursor.execute("SET deadlock_timeout = '1 min'")
+        cursor.execute(touch, (second.transaction_id,))
+        written = pool.submit(warehouse.write, changes)
+        while not is_waiting(url):
+            assert not written.done()
+        cursor.execute(touch, (first.transaction_id,))
+        other.commit()
+        written.result(timeout=60)
+    assert rows(url, "name, system_name") == [("written", "touched")] * 2
+    warehouse.close()
+
+
+def is_waiting(url: str) -> bool:
+    with contextlib.closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(cursor.fetchone()[0])
 
 
 def test_rate_is_kept(url: str) -> None:

@@ -12,10 +12,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from api.data import models as api_models
+from migration import models as migration_models
 from streams.postgres.models import Base
 
 METADATA: Final = Base.metadata
-PACKAGES: Final = (api_models,)
+PACKAGES: Final = (api_models, migration_models)
 """Imported for their tables."""
 
 _LOCK: Final = 5_271_002

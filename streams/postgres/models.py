@@ -165,10 +165,29 @@ class PointEntry(Base):
     __table_args__ = (
         CheckConstraint(f"kind IN {ENTRY_KINDS}", name="kind"),
         CheckConstraint("delta = points_after - points_before", name="delta"),
-        UniqueConstraint(
-            "invoice_id", "kind", "stage", "reward_group_id", "source_transaction", "part", name="uq_point_entries_once"
+        Index(
+            "uq_point_entries_once",
+            "invoice_id",
+            "kind",
+            "stage",
+            "reward_group_id",
+            "source_transaction",
+            "part",
+            unique=True,
+            postgresql_where=text("invoice_id IS NOT NULL"),
         ),
-        Index("ix_point_entries_customer_master_id_id", "customer_master_id", "id"),
+        Index(
+            "uq_point_entries_of_the_office_once",
+            "source_transaction",
+            unique=True,
+            postgresql_where=text("invoice_id IS NULL"),
+        ),
+        Index(
+            "ix_point_entries_customer_master_id_id",
+            "customer_master_id",
+            "id",
+            postgresql_where=text("customer_master_id IS NOT NULL"),
+        ),
         Index("ix_point_entries_reward_group_id_id", "reward_group_id", "id"),
         Index(
             "ix_point_entries_of_the_office",
@@ -196,7 +215,7 @@ class PointEntry(Base):
     cause: Mapped[str]
     """One sentence for a person: `change of row 17 at 0/1A2B3C4`, `day 2026-05-02`, `enrolment`, …"""
     source_transaction: Mapped[str]
-    """What the entry is for, once: the source's transaction id, `day 2026-05-02`, …"""
+    """What the entry is for, once: the source's transaction id, `day 2026-05-02`, …; the office's `redemption 17`, `adjustment 3`, …"""
     part: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     """0, or n where rows of a source transaction came after it had been taken for complete."""
     committed_at: Mapped[dt.datetime | None]

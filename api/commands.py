@@ -1,12 +1,14 @@
-"""The commands of the website: `rewards api`, `rewards api samples`, `rewards api logins`."""
+"""The commands of the website, `rewards api …`, and of what it keeps encrypted, `rewards encryption …`."""
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
 app = typer.Typer(help="The website: pages, JSON and live updates.", no_args_is_help=False)
+encryption_app = typer.Typer(help="Personal details: the keys that they are encrypted under.", no_args_is_help=True)
 
 
 @app.callback(invoke_without_command=True)
@@ -21,13 +23,16 @@ def serve(
     import uvicorn
 
     from api.app import create_app
+    from api.encryption import FieldCipher
     from api.logs import log_to_standard_error
-    from api.settings import WebSettings
+    from api.settings import EncryptionSettings, WebSettings
 
     settings = WebSettings.model_validate({})
+    # Also where nothing is encrypted yet: a wrong key shows at the start, not when a trip has to be booked.
+    cipher = FieldCipher.from_setting(EncryptionSettings.model_validate({}).field_keys.get_secret_value())
     log_to_standard_error()
     uvicorn.run(
-        create_app(settings),
+        create_app(settings, cipher),
         host=host or settings.web_host,
         port=settings.web_port if port is None else port,
         access_log=False,
@@ -39,7 +44,7 @@ def serve(
 
 @app.command()
 def samples() -> None:
-    """Write the sample's roles, groups, customers and users where they are missing."""
+    """Write the sample's roles, groups, customers, prizes and users where they are missing."""
     from api.data.samples import write_samples
     from api.database import Database
     from api.settings import DatabaseSettings
@@ -67,3 +72,50 @@ def logins(*, as_json: Annotated[bool, typer.Option("--json", help="For programs
     width = max(len(login.email) for login in LOGINS)
     for login in LOGINS:
         typer.echo(f"{login.email:<{width}}  {login.password:<14} {login.role.title:<14} {login.sees}")
+
+
+@encryption_app.command("new-key")
+def new_key() -> None:
+    """Print a fresh key for REWARDS_FIELD_KEYS. It stands nowhere else: keep it as docs/encryption.md says."""
+    from api import encryption
+
+    typer.echo(encryption.new_key())
+
+
+@encryption_app.command()
+def rotate() -> None:
+    """Encrypt anew whatever is not under the first key of REWARDS_FIELD_KEYS. Does nothing the second time.
+
+    It may be interrupted and run again at any moment. Exit codes: 0 everything is under the first key; 1 some values cannot be
+    decrypted, which are named and left as they are.
+    """
+    from sqlalchemy.exc import OperationalError
+
+    from api.data.encrypted import Rotation, count_outdated
+    from api.data.encrypted import rotate as rotate_values
+    from api.database import Database
+    from api.encryption import FieldCipher
+    from api.settings import DatabaseSettings, EncryptionSettings
+    from streams.errors import TransientError
+
+    cipher = FieldCipher.from_setting(EncryptionSettings.model_validate({}).field_keys.get_secret_value())
+    database = Database(DatabaseSettings.model_validate({}).database_url.get_secret_value(), connections=2)
+    try:
+        with database.looking.begin() as session:
+            total = count_outdated(session, cipher)
+        with typer.progressbar(length=total, label="Encrypting anew", file=sys.stderr) as bar:
+
+            def told(rotation: Rotation) -> None:
+                bar.update(rotation.rewritten + rotation.failed - bar.pos)
+
+            rotation = rotate_values(database, cipher, told)
+    except OperationalError as error:
+        raise TransientError(f"the database does not answer, run it again later: {error.orig}".strip()) from error
+    finally:
+        database.close()
+    typer.echo(f"{rotation.rewritten:,} value{'' if rotation.rewritten == 1 else 's'} encrypted anew.")
+    if rotation.failed:
+        for failure in rotation.failures:
+            typer.echo(f"{failure}.", err=True)
+        typer.echo(f"{rotation.failed:,} in all were left as they are: see docs/encryption.md.", err=True)
+        raise typer.Exit(1)

@@ -9,13 +9,16 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api import sessions
+from api import renewal, sessions
 from api.dashboard.lag import report_lag
 from api.data.customers import find_customers
 from api.data.entries import Entry, LogScope, log_entries
 from api.data.groups import group_of_customer
 from api.data.lag import partition_lags
+from api.data.redemptions import find_traveller
 from api.database import Looking, Writing
+from api.encryption import FieldCipher
+from api.errors import NotFound
 from api.permissions import Viewer
 from api.schemas import (
     AtRiskOut,
@@ -30,14 +33,16 @@ from api.schemas import (
     InvoiceOut,
     LagOut,
     MemberOut,
+    NewPassword,
     PendingOut,
     Problem,
     SessionOut,
     SignIn,
+    TravellerOut,
 )
-from api.sessions import Office, SignedIn
+from api.sessions import Fulfilment, Office, SignedIn
 from api.ui.pages import require_customer
-from api.ui.parameters import After, Before, CustomerId, GroupId, Search
+from api.ui.parameters import After, Before, CustomerId, GroupId, RedemptionId, Search
 from api.ui.statements import customer_scope, read_customer, read_group
 from api.ui.words import explain
 
@@ -46,15 +51,25 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     403: {"model": Problem, "description": "Not allowed"},
 }
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "Not known"}}
+_PASSWORD_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    401: {"model": Problem, "description": "Wrong e-mail or password, or a role without access"},
+    403: {"model": Problem, "description": "The account is closed, or (`password_expired`) a new password is due"},
+    429: {"model": Problem, "description": "Too many failed sign ins"},
+}
+_NEW_PASSWORD_PROBLEMS: dict[int | str, dict[str, Any]] = _PASSWORD_PROBLEMS | {
+    403: {"model": Problem, "description": "The account is closed"},
+    422: {
+        "model": Problem,
+        "description": "The new password is not taken (`new_password_refused`), or no valid request",
+    },
+}
 
 router = APIRouter(prefix="/api", responses=_PROBLEMS)
 
 Limit = Annotated[int, Query(ge=1, le=500, description="The most rows of a page")]
 
 
-@router.post(
-    "/session", tags=["session"], responses={429: {"model": Problem, "description": "Too many failed sign ins"}}
-)
+@router.post("/session", tags=["session"], responses=_PASSWORD_PROBLEMS)
 def sign_in(request: Request, session: Writing, body: SignIn) -> SessionOut:
     """Sign in; the answer sets the session cookie."""
     return _session(sessions.sign_in(request, session, body.email, body.password.get_secret_value()))
@@ -70,6 +85,19 @@ def who_is_signed_in(viewer: SignedIn) -> SessionOut:
 def sign_out(request: Request) -> None:
     """Sign out."""
     sessions.sign_out(request)
+
+
+@router.post("/password", tags=["session"], responses=_NEW_PASSWORD_PROBLEMS)
+def new_password(request: Request, session: Writing, body: NewPassword) -> SessionOut:
+    """Choose a new password, also in place of one that has expired, and sign in; other sessions of the user end."""
+    viewer = renewal.replace_password(
+        request,
+        session,
+        email=body.email,
+        password=body.password.get_secret_value(),
+        new_password=body.new_password.get_secret_value(),
+    )
+    return _session(viewer)
 
 
 @router.get("/customers", tags=["customers"])
@@ -155,6 +183,19 @@ def group_entries(
     viewer.require_group(reward_group_id)
     scope = LogScope(reward_group_id=reward_group_id)
     return _entries(log_entries(session, scope, before=before, limit=limit + 1), limit)
+
+
+@router.get("/redemptions/{redemption_id}/traveller", tags=["redemptions"], responses=_NOT_FOUND)
+def traveller(
+    request: Request, response: Response, _viewer: Fulfilment, session: Looking, redemption_id: RedemptionId
+) -> TravellerOut:
+    """Show what a trip is booked with, personal details included: to administrators and managers only."""
+    cipher: FieldCipher = request.app.state.cipher
+    found = find_traveller(session, cipher, redemption_id)
+    if found is None:
+        raise NotFound(f"There is no redemption {redemption_id}.")
+    response.headers["Cache-Control"] = "no-store"
+    return TravellerOut.model_validate(found)
 
 
 @router.get("/lag", tags=["operations"])

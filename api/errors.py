@@ -1,8 +1,11 @@
-"""The website's branch of the tree of errors: why a request is refused. `api/ui/errors.py` makes answers of them."""
+"""The website's branch of the tree of errors: why a request is refused, and what is wrong with what is encrypted.
+
+`api/ui/errors.py` makes answers of them.
+"""
 
 from __future__ import annotations
 
-from streams.errors import RewardsError
+from streams.errors import RewardsError, SettingsError
 
 
 class RequestError(RewardsError):
@@ -10,10 +13,12 @@ class RequestError(RewardsError):
 
     Attributes:
         status: the HTTP status.
+        code: one word for programs, where what happens next depends on it.
 
     """
 
     status = 400
+    code: str | None = None
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -53,6 +58,31 @@ class TooManyAttempts(RequestError):  # noqa: N818 - says what happened
         self.retry_after_seconds = retry_after_seconds
 
 
+class PasswordExpired(RequestError):  # noqa: N818 - says what happened
+    """The right password, but a new one has to be chosen first. Told only to who knows the password.
+
+    Attributes:
+        user_id: whose.
+        stamp: digest of the hash that the password was checked against (api/sessions.py); no secret.
+
+    """
+
+    status = 403
+    code = "password_expired"
+
+    def __init__(self, user_id: int, stamp: str) -> None:
+        super().__init__("Your password has expired. Please choose a new one.")
+        self.user_id = user_id
+        self.stamp = stamp
+
+
+class NewPasswordRefused(RequestError):  # noqa: N818 - says what happened
+    """A new password that cannot be taken; its text says why."""
+
+    status = 422
+    code = "new_password_refused"
+
+
 class AccountClosed(RequestError):  # noqa: N818 - the program's own words
     """The reward group of the account is closed (program-terms.md, Totals)."""
 
@@ -75,3 +105,27 @@ class NotFound(RequestError):  # noqa: N818 - the HTTP status's name
     """There is nothing here."""
 
     status = 404
+
+
+class FieldKeysError(SettingsError, ValueError):
+    """REWARDS_FIELD_KEYS cannot be used; the text names a key by its number alone."""
+
+    def __init__(self, wrong: str) -> None:
+        super().__init__(
+            f"REWARDS_FIELD_KEYS: {wrong}. It holds keys of `rewards encryption new-key`, with commas between them."
+        )
+
+
+class DecryptionError(RewardsError):
+    """A stored value cannot be decrypted. Names neither the value nor its bytes.
+
+    Attributes:
+        place: `table.column id`.
+        reason: what is wrong.
+
+    """
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(f"{place} cannot be decrypted: {reason}")
+        self.place = place
+        self.reason = reason

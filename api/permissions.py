@@ -24,6 +24,8 @@ class Role(IntEnum):
 
 
 OFFICE = frozenset({Role.ADMINISTRATOR, Role.MANAGER, Role.SALES})
+FULFILMENT = frozenset({Role.ADMINISTRATOR, Role.MANAGER})
+"""Who hands prizes over, and so sees what a trip is booked with: birth dates and passport numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,11 @@ class Viewer:
         """Whether it sees all customers, groups and the ops pages."""
         return self.role in OFFICE
 
+    @property
+    def may_fulfil_prizes(self) -> bool:
+        """Whether it hands prizes over and sees the personal details that this takes."""
+        return self.role in FULFILMENT
+
     def may_see_group(self, reward_group_id: int | None) -> bool:
         """Whether it sees the group and its customers: the office all, a customer its own."""
         if self.is_office:
@@ -55,4 +62,9 @@ class Viewer:
     def require_office(self) -> None:
         """Raise `Forbidden` unless it works in the office."""
         if not self.is_office:
+            raise Forbidden
+
+    def require_fulfilment(self) -> None:
+        """Raise `Forbidden` unless `may_fulfil_prizes`."""
+        if not self.may_fulfil_prizes:
             raise Forbidden

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from api.passwords import LONGEST, SHORTEST
+
 
 class _Shape(BaseModel):
     model_config = ConfigDict(from_attributes=True)
@@ -18,6 +20,13 @@ class SignIn(BaseModel):
 
     email: Annotated[str, Field(max_length=255)]
     password: Annotated[SecretStr, Field(max_length=1000)]
+
+
+class NewPassword(SignIn):
+    """What a new password takes: the old one, and the new one."""
+
+    # Told rather than checked here: a new password that is not taken is answered with its reason (api/passwords.py).
+    new_password: Annotated[SecretStr, Field(json_schema_extra={"minLength": SHORTEST, "maxLength": LONGEST})]
 
 
 class SessionOut(_Shape):
@@ -166,6 +175,17 @@ class EntriesOut(BaseModel):
     """Pass it as `before` to get older entries; null at the end."""
 
 
+class TravellerOut(_Shape):
+    """Who travels with a redeemed prize."""
+
+    name: str | None
+    international_name: str | None
+    birthdate: Annotated[dt.date | None, Field(repr=False)]
+    passport_number: Annotated[str | None, Field(repr=False)]
+    passport_issue_date: dt.date | None
+    passport_expiration_date: dt.date | None
+
+
 class PartitionLagOut(_Shape):
     """One partition's lag."""
 
@@ -203,3 +223,5 @@ class Problem(BaseModel):
     """Why there is no answer."""
 
     detail: str
+    code: str | None = None
+    """For programs: `password_expired` (choose a new one at `/api/password`), `new_password_refused`."""

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from api.attempts import SignInAttempts
 from api.data.users import Account, account_by_email, account_by_id, replace_password_hash
 from api.database import Looking
-from api.errors import AccountClosed, Forbidden, SignInRefused, SignInRequired
+from api.errors import AccountClosed, Forbidden, PasswordExpired, SignInRefused, SignInRequired
 from api.passwords import hash_password, needs_new_hash, password_matches, spend_the_time_of_a_check
 from api.permissions import Role, Viewer
 from api.settings import WebSettings
@@ -32,8 +32,26 @@ def sign_in(request: Request, session: Session, email: str, password: str) -> Vi
     """Check the password and start a session.
 
     Raises:
+        PasswordExpired: a new password has to be chosen first (api/renewal.py).
+        SignInRefused, AccountClosed, TooManyAttempts: as `check_password`.
+
+    """
+    account = check_password(request, session, email, password)
+    if account.password_expired:
+        raise PasswordExpired(account.id, stamp(request, account.password_hash))
+    password_hash = account.password_hash
+    if needs_new_hash(account.password_hash, account.password_salt):
+        password_hash = hash_password(password)
+        replace_password_hash(session, account.id, old_hash=account.password_hash, new_hash=password_hash)
+    return start_session(request, account, password_hash)
+
+
+def check_password(request: Request, session: Session, email: str, password: str) -> Account:
+    """Return the account with this e-mail and password, whether or not the password has expired.
+
+    Raises:
         TooManyAttempts: the e-mail has to wait.
-        SignInRefused: unknown e-mail or wrong password (it does not say which), an expired one, a role without access.
+        SignInRefused: unknown e-mail or wrong password (it does not say which), a role without access.
         AccountClosed: the reward group is closed. Told only to who knows the password.
 
     """
@@ -46,19 +64,19 @@ def sign_in(request: Request, session: Session, email: str, password: str) -> Vi
     if not password_matches(password, account.password_hash, account.password_salt):
         raise SignInRefused(WRONG)
     attempts.succeeded(email)
-    viewer = _admit(account)
-    if account.password_expired:
-        raise SignInRefused("Your password has expired. Please ask the office for a new one.")
-    password_hash = account.password_hash
-    if needs_new_hash(account.password_hash, account.password_salt):
-        password_hash = hash_password(password)
-        replace_password_hash(session, account.id, old_hash=account.password_hash, new_hash=password_hash)
+    admit(account)
+    return account
+
+
+def start_session(request: Request, account: Account, password_hash: str) -> Viewer:
+    """Sign the account in, for as long as it keeps this hash; raises as `admit`."""
+    viewer = admit(account)
     # A new session from scratch: nothing that was in a cookie before the sign in is carried over.
     request.session.clear()
     request.session.update(
         {
             "user": account.id,
-            "stamp": _stamp(request, password_hash),
+            "stamp": stamp(request, password_hash),
             "at": int(time.time()),
             "csrf": secrets.token_urlsafe(24),
         }
@@ -71,7 +89,8 @@ def sign_out(request: Request) -> None:
     request.session.clear()
 
 
-def _admit(account: Account) -> Viewer:
+def admit(account: Account) -> Viewer:
+    """Return what the account may do; raises `AccountClosed`, or `SignInRefused` where its role has no access."""
     if account.group_status == "closed":
         raise AccountClosed
     role = _ROLES.get(account.role_id, Role.NO_ACCESS)
@@ -80,7 +99,7 @@ def _admit(account: Account) -> Viewer:
     return Viewer(account.id, account.email, account.name, role, account.reward_group_id)
 
 
-def _stamp(request: Request, password_hash: str) -> str:
+def stamp(request: Request, password_hash: str) -> str:
     """Return a digest by which a session ends when its password is changed; keyed, since the cookie can be read."""
     settings: WebSettings = request.app.state.settings
     key = settings.session_secret.get_secret_value().encode()
@@ -95,11 +114,11 @@ def current_viewer(request: Request, session: Looking) -> Viewer | None:
         return None
     account = account_by_id(session, user_id)
     if account is None or not hmac.compare_digest(
-        _stamp(request, account.password_hash), str(request.session.get("stamp"))
+        stamp(request, account.password_hash), str(request.session.get("stamp"))
     ):
         return None
     try:
-        viewer = _admit(account)
+        viewer = admit(account)
     except SignInRefused:
         return None
     request.state.viewer = viewer
@@ -119,9 +138,16 @@ def in_the_office(viewer: Annotated[Viewer, Depends(signed_in)]) -> Viewer:
     return viewer
 
 
+def fulfils_prizes(viewer: Annotated[Viewer, Depends(signed_in)]) -> Viewer:
+    """Who is signed in and hands prizes over; raises `Forbidden`."""
+    viewer.require_fulfilment()
+    return viewer
+
+
 MaybeSignedIn = Annotated[Viewer | None, Depends(current_viewer)]
 SignedIn = Annotated[Viewer, Depends(signed_in)]
 Office = Annotated[Viewer, Depends(in_the_office)]
+Fulfilment = Annotated[Viewer, Depends(fulfils_prizes)]
 
 
 def form_token(request: Request) -> str:

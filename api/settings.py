@@ -55,3 +55,13 @@ class DatabaseSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="REWARDS_", extra="ignore")
 
     database_url: SecretStr
+
+
+class EncryptionSettings(BaseSettings):
+    """What everything needs that reads or writes personal details: the web process, `rewards encryption`, the migration."""
+
+    # An error of a setting shows what was given, and here that would be a key.
+    model_config = SettingsConfigDict(env_prefix="REWARDS_", extra="ignore", hide_input_in_errors=True)
+
+    field_keys: SecretStr
+    """Comma-separated keys of `rewards encryption new-key`; the first one encrypts. `FieldCipher.from_setting` takes them."""

@@ -10,11 +10,11 @@ from typing import Annotated, Final
 
 import typer
 
-from bench import backlog, latency, page, quix, report
+from bench import backlog, latency, migration, page, quix, report
 from bench.figures import Figure, Section, load_average, machine
 from bench.stack import started
 
-NAMES: Final = ("latency", "page", "backlog", "quix")
+NAMES: Final = ("latency", "page", "backlog", "quix", "migration")
 INVOICES: Final = 50_000
 
 
@@ -40,7 +40,7 @@ def main(
     for section in _measured(wanted, 1 if quick else runs, quick=quick):
         report.show(section)
         sections.append(section)
-    if not quick and set(wanted) == set(NAMES):
+    if not quick:
         report.write(sections, facts)
 
 
@@ -63,6 +63,9 @@ def _measured(wanted: list[str], runs: int, *, quick: bool) -> Iterator[Section]
                 theirs = quix.measure(stack, written, runs)
                 theirs.figures += _compared(ours, theirs) if ours is not None else []
                 yield theirs
+    if "migration" in wanted:
+        with started("--only", "postgres,databases") as stack:
+            yield migration.measure(stack, runs, quick=quick)
 
 
 def _compared(ours: Section, theirs: Section) -> list[Figure]:

@@ -16,6 +16,8 @@ from tests.stack import PROJECT
 DOCUMENT: Final = PROJECT / "docs" / "benchmarks.md"
 BEGIN: Final = "<!-- What follows is written by `make bench`. -->"
 END: Final = "<!-- End of what is written by `make bench`. -->"
+HEAD: Final = "### "
+"""Begins a section."""
 HEADINGS: Final = ("", "median", "target", "", "each run")
 
 
@@ -37,16 +39,19 @@ def show(section: Section) -> None:
 
 
 def write(sections: Sequence[Section], facts: Sequence[str], document: Path = DOCUMENT) -> None:
-    """Replace what stands between the markers."""
-    lines = [BEGIN, "", *(f"- {line}" for line in facts), ""]
-    for section in sections:
-        lines += [f"### {section.title}", "", f"| {' | '.join(HEADINGS)} |", "|---|---:|---:|---|---|"]
-        lines += [f"| {' | '.join(_cells(figure))} |" for figure in section.figures]
-        lines += ["", *(f"- {note}" for note in section.notes), ""]
+    """Replace the sections of the same titles between the markers, and leave the others."""
     text = document.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    document.write_text("".join((before, "\n".join(lines), END, after)), encoding="utf-8")
+    written, _, after = rest.partition(END)
+    kept = {part.partition("\n")[0]: part for part in written.split(HEAD)[1:]}
+    for section in sections:
+        lines = [section.title, "", *(f"- {line}" for line in facts), ""]
+        lines += [f"| {' | '.join(HEADINGS)} |", "|---|---:|---:|---|---|"]
+        lines += [f"| {' | '.join(_cells(figure))} |" for figure in section.figures]
+        lines += ["", *(f"- {note}" for note in section.notes), "", ""]
+        kept[section.title] = "\n".join(lines)
+    parts = "".join(f"{HEAD}{part}" for part in kept.values())
+    document.write_text(f"{before}{BEGIN}\n\n{parts}{END}{after}", encoding="utf-8")
 
 
 def circumstances(command: str, machine: Sequence[str]) -> list[str]:

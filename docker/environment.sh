@@ -11,6 +11,8 @@ while IFS= read -r line; do
     case $line in
         # Hexadecimal, for the passwords become parts of addresses.
         [A-Z]*_PASSWORD= | [A-Z]*_SECRET=) printf '%s%s\n' "$line" "$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')" ;;
+        # 64 bytes as base64url.
+        [A-Z]*_KEYS=) printf '%s%s\n' "$line" "$(head -c 64 /dev/urandom | base64 | tr -d '=\n' | tr '+/' '-_')" ;;
         *) printf '%s\n' "$line" ;;
     esac
 done <.env.example >.env

@@ -1,10 +1,66 @@
-"""Commands of the database: `rewards database upgrade`."""
+"""The commands `rewards database …` and `rewards migrate …`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+
 import typer
 
+if TYPE_CHECKING:
+    from migration.acceptance import Zones
+    from migration.run import Figures, Options
+    from migration.verify import Comparison
+
 database_app = typer.Typer(no_args_is_help=True, help="The schema of sunroc_rewards.")
+
+
+class LegacyServer(Protocol):
+    """A legacy database server that was started for the demonstration."""
+
+    @property
+    def url(self) -> str:
+        """The server's address: mysql://user:password@127.0.0.1:port/."""
+
+    def load(self, script: Path) -> object:
+        """Run an SQL script."""
+
+
+class MergeEmails(StrEnum):
+    """Who stays of users whose e-mails differ in case only."""
+
+    OLDEST = "oldest"
+
+
+From = Annotated[
+    str,
+    typer.Option(
+        "--from",
+        metavar="mysql://…",
+        envvar="REWARDS_LEGACY_URL",
+        show_envvar=True,
+        help="The legacy database: mysql://user:password@server:3306/rewards_program. It is only read.",
+    ),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse tables and columns that the map does not know.")]
+LegacyZone = Annotated[
+    str,
+    typer.Option(
+        "--legacy-zone", metavar="ZONE", help="The time zone that the legacy database's times were written in."
+    ),
+]
+Merge = Annotated[
+    MergeEmails | None,
+    typer.Option(
+        "--merge-emails", help="Of users whose e-mails differ in case only, let the oldest take the others' place."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+SAMPLE = Path(__file__).parent / "sample" / "rewards_program.sql"
 
 
 @database_app.callback()
@@ -19,9 +75,224 @@ def upgrade() -> None:
     Exit codes: 0 it is the newest; 1 the upgrade failed, and nothing of it stays.
     """
     from migration.schema import upgrade as upgrade_schema
-    from migration.settings import OwnerSettings
 
-    before, after = upgrade_schema(OwnerSettings().owner_database_url.get_secret_value())
+    before, after = upgrade_schema(_owner_url())
     typer.echo(
         f"The schema is at version {after}." if before == after else f"Upgraded from {before or 'nothing'} to {after}."
     )
+
+
+def migrate_app(demo_server: Callable[[], AbstractContextManager[LegacyServer]]) -> typer.Typer:
+    """The commands `rewards migrate …`.
+
+    Args:
+        demo_server: starts a legacy server for `demo`; this package knows nothing of starting servers.
+    """
+    app = typer.Typer(
+        no_args_is_help=True,
+        help="Move the legacy database rewards_program (MySQL or MariaDB) into sunroc_rewards: plan, run, verify, report."
+        " docs/migration.md tells the weekend.",
+    )
+    for command in (plan, run, verify, report):
+        app.command()(command)
+
+    @app.command()
+    def demo() -> None:
+        """Start a MariaDB with the sample in it, migrate it into this stack, and show plan, run, report and verification.
+
+        Exit codes: 0 everything is the same on both sides; 1 something failed or differs.
+        """
+        with demo_server() as server:
+            server.load(SAMPLE)
+            address = f"{server.url.rstrip('/')}/rewards_program"
+            for title, step in (("plan", plan), ("run", run), ("report", None), ("verify", verify)):
+                typer.secho(f"\n$ rewards migrate {title}{' --from mysql://…' if step else ''}", bold=True)
+                if step is None:
+                    report()
+                else:
+                    step(address)
+
+    return app
+
+
+def plan(
+    source: From,
+    *,
+    strict: Strict = False,
+    legacy_zone: LegacyZone = "America/Denver",
+    merge_emails: Merge = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read everything and write nothing: what would move, what would be changed or refused and why, and how long a run takes.
+
+    Exit codes: 0 a run would succeed; 1 it would not (the reason is printed).
+    """
+    import time
+
+    from api.encryption import FieldCipher, new_key
+    from migration import terminal
+    from migration.run import plan as make_plan
+
+    options = _options(legacy_zone, strict=strict, merge_emails=merge_emails)
+    started = time.monotonic()
+    # Nothing stays of what is encrypted here, so any key will do.
+    cipher = FieldCipher.from_setting(new_key())
+    if as_json:
+        _print_json(_told(make_plan(source, options, cipher, terminal.Silence())))
+        return
+    console = terminal.console()
+    with terminal.ShownProgress(console, "reading") as progress:
+        figures = make_plan(source, options, cipher, progress)
+    terminal.print_plan(console, figures, time.monotonic() - started)
+
+
+def run(
+    source: From,
+    *,
+    strict: Strict = False,
+    legacy_zone: LegacyZone = "America/Denver",
+    merge_emails: Merge = None,
+    as_json: AsJson = False,
+) -> None:
+    """Move everything in one transaction, as the schema's owner. Killed or failed, nothing of it stays; run again, nothing changes.
+
+    Exit codes: 0 everything moved, but for the rows that the report names; 1 it failed (the reason is printed).
+    """
+    from api.encryption import FieldCipher
+    from api.settings import EncryptionSettings
+    from migration import terminal
+    from migration.run import run as do_run
+
+    options = _options(legacy_zone, strict=strict, merge_emails=merge_emails)
+    cipher = FieldCipher.from_setting(EncryptionSettings.model_validate({}).field_keys.get_secret_value())
+    if as_json:
+        _print_json(_told(do_run(source, _owner_url(), options, cipher, terminal.Silence())))
+        return
+    console = terminal.console()
+    with terminal.ShownProgress(console, "all tables") as progress:
+        figures = do_run(source, _owner_url(), options, cipher, progress)
+    terminal.print_run(console, figures)
+
+
+def verify(source: From, *, as_json: AsJson = False) -> None:
+    """Compare every row of every mapped table, value by value: the legacy one after the rules, and the new one.
+
+    Zone and merging of e-mails are those of the last run. Exit codes: 0 everything is the same; 1 something differs, and is named.
+    """
+    from dataclasses import asdict
+
+    from api.encryption import FieldCipher
+    from api.settings import EncryptionSettings
+    from migration import terminal
+    from migration.report import report as last_run
+    from migration.verify import verify as compare
+
+    cipher = FieldCipher.from_setting(EncryptionSettings.model_validate({}).field_keys.get_secret_value())
+    chosen = last_run(_owner_url()).options
+    zones = _zones(chosen["legacy_zone"], chosen["business_zone"])
+    merged = bool(chosen["merge_emails"])
+    if as_json:
+        found = compare(source, _owner_url(), zones, cipher, merge_emails=merged, show=lambda _table, _rows: None)
+        _print_json([asdict(comparison) | {"same": comparison.same} for comparison in found])
+    else:
+        console = terminal.console()
+        with console.status("comparing") as status:
+            counted: dict[str, int] = {}
+
+            def show(table: str, rows: int) -> None:
+                counted[table] = counted.get(table, 0) + rows
+                status.update(f"comparing {table}: {counted[table]:,} rows")
+
+            found = compare(source, _owner_url(), zones, cipher, merge_emails=merged, show=show)
+        terminal.print_comparisons(console, found)
+    if not _all_same(found):
+        raise typer.Exit(1)
+
+
+def report(
+    *,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write it as a page that needs nothing else.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what the last run did: counts a table, every changed value by rule, refused rows, sums of points old and new.
+
+    Exit codes: 0 there it is; 1 nothing was migrated yet.
+    """
+    from migration import terminal
+    from migration.page import page
+    from migration.report import report as last_run
+
+    found = last_run(_owner_url())
+    if html is not None:
+        html.write_text(page(found), encoding="utf-8")
+        typer.echo(f"Written to {html}.")
+    elif as_json:
+        _print_json(found.told())
+    else:
+        terminal.print_report(terminal.console(), found)
+
+
+def _owner_url() -> str:
+    from migration.settings import OwnerSettings
+
+    return OwnerSettings.model_validate({}).owner_database_url.get_secret_value()
+
+
+def _options(legacy_zone: str, *, strict: bool, merge_emails: MergeEmails | None) -> Options:
+    from migration.run import Options
+    from migration.settings import ZoneSettings
+
+    zones = _zones(legacy_zone, ZoneSettings.model_validate({}).timezone)
+    return Options(zones, strict=strict, merge_emails=merge_emails is not None)
+
+
+def _zones(legacy: str, business: str) -> Zones:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    from migration.acceptance import Zones
+
+    try:
+        return Zones(ZoneInfo(legacy), ZoneInfo(business))
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise typer.BadParameter(
+            f"{legacy}: no such time zone; write one like America/Denver", param_hint="--legacy-zone"
+        ) from error
+
+
+def _told(figures: Figures) -> dict[str, Any]:
+    return {
+        "source": figures.catalog.source,
+        "server": figures.catalog.server,
+        "options": figures.options.told(),
+        "tables": {table.new: table.told() for table in figures.tables},
+        "points": figures.points,
+        "seconds": round(figures.seconds, 3),
+        "left_behind": figures.left_behind,
+        "unknown_tables": figures.survey.unknown_tables,
+        "unknown_columns": figures.survey.unknown_columns,
+        "dropped_columns": figures.survey.dropped,
+        "changed": [
+            {"table": table, "column": column, "rule": rule, "values": count}
+            for table, counts in figures.notes.counts.items()
+            for (column, rule), count in counts.items()
+        ],
+        "refused": {
+            table: {
+                "rows": count,
+                "examples": [{"key": key, "reason": reason} for key, reason in figures.notes.reasons[table]],
+            }
+            for table, count in figures.notes.refused.items()
+        },
+    }
+
+
+def _all_same(found: list[Comparison]) -> bool:
+    return all(comparison.same for comparison in found)
+
+
+def _print_json(found: object) -> None:
+    import json
+
+    typer.echo(json.dumps(found, ensure_ascii=False, default=str))

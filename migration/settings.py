@@ -1,8 +1,10 @@
-"""Settings of the schema's owner; the application's own role cannot change the schema."""
+"""Settings of the schema's owner and of the migration; the application's own role cannot change the schema."""
 
 from __future__ import annotations
 
-from pydantic import SecretStr
+from zoneinfo import ZoneInfo
+
+from pydantic import SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -13,3 +15,18 @@ class OwnerSettings(BaseSettings):
 
     owner_database_url: SecretStr
     """`sunroc_rewards` as the role that owns its tables."""
+
+
+class ZoneSettings(BaseSettings):
+    """Where the business is."""
+
+    model_config = SettingsConfigDict(env_prefix="REWARDS_", extra="ignore")
+
+    timezone: str = "America/Denver"
+    """The zone whose date is the business date."""
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, value: str) -> str:
+        ZoneInfo(value)
+        return value

@@ -40,9 +40,12 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _fault)
 
 
-def _answer(request: Request, status: int, text: str, *, request_id: str | None = None) -> Response:
+def _answer(
+    request: Request, status: int, text: str, *, code: str | None = None, request_id: str | None = None
+) -> Response:
     if request.url.path.startswith("/api/"):
-        return JSONResponse({"detail": text, **({"request_id": request_id} if request_id else {})}, status)
+        more = {"code": code, "request_id": request_id}
+        return JSONResponse({"detail": text} | {name: value for name, value in more.items() if value}, status)
     title = "Account closed" if text == AccountClosed().text else TITLES.get(status, "Something went wrong")
     viewer = getattr(request.state, "viewer", None)
     return page(request, "error.html", viewer, status_code=status, title=title, text=text, request_id=request_id)
@@ -55,7 +58,7 @@ def _refused(request: Request, error: Exception) -> Response:
         return RedirectResponse(f"/sign-in?next={quote(request.url.path + query, safe='')}", 303)
     if isinstance(error, AccountClosed):
         sessions.sign_out(request)
-    answer = _answer(request, error.status, error.text)
+    answer = _answer(request, error.status, error.text, code=error.code)
     if isinstance(error, TooManyAttempts):
         answer.headers["Retry-After"] = str(error.retry_after_seconds)
     return answer

@@ -13,6 +13,7 @@ CustomerId = Annotated[
     str, Path(min_length=1, max_length=200, pattern=r"^[^\x00]+$", description="`customer_master_id`")
 ]
 GroupId = Annotated[int, Path(ge=1, le=BIGINT_MAX, description="`reward_groups.id`")]
+RedemptionId = Annotated[int, Path(ge=1, le=BIGINT_MAX, description="`prize_redemptions.id`")]
 Before = Annotated[
     int | None, Query(ge=1, le=BIGINT_MAX, description="Entries with a lower id only: `next_before` of the page before")
 ]

@@ -8,10 +8,10 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from api import sessions
+from api import renewal, sessions
 from api.data.groups import group_members
 from api.database import Looking, Writing
-from api.errors import AccountClosed, Forbidden, SignInRefused, TooManyAttempts
+from api.errors import AccountClosed, Forbidden, PasswordExpired, SignInRefused, TooManyAttempts
 from api.sessions import MaybeSignedIn, SignedIn
 from api.ui.templating import page
 
@@ -36,7 +36,7 @@ def sign_in_form(request: Request, viewer: MaybeSignedIn, next: str = "/") -> Re
     """Show the form; who is signed in already goes on."""
     if viewer is not None:
         return RedirectResponse(local_address(next), 303)
-    return _form(request, address=next)
+    return sign_in_page(request, address=next)
 
 
 @router.post("/sign-in", dependencies=[Depends(sessions.check_form_token)])
@@ -47,11 +47,14 @@ def sign_in(
     password: Annotated[str, Form(max_length=1000)] = "",
     next: Annotated[str, Form(max_length=2000)] = "/",  # noqa: A002 - the form's word
 ) -> Response:
-    """Start a session, or show the form again with the reason."""
+    """Start a session, lead to a new password where it has expired, or show the form again with the reason."""
     try:
         sessions.sign_in(request, session, email, password)
+    except PasswordExpired as expired:
+        renewal.begin(request, expired)
+        return RedirectResponse(f"/new-password?next={quote(local_address(next), safe='')}", 303)
     except (SignInRefused, TooManyAttempts, AccountClosed) as refused:
-        return _form(request, address=next, email=email, error=refused.text, status=refused.status)
+        return sign_in_page(request, address=next, email=email, error=refused.text, status=refused.status)
     return RedirectResponse(local_address(next), 303)
 
 
@@ -69,7 +72,10 @@ def local_address(address: str) -> str:
     return address
 
 
-def _form(request: Request, *, address: str, email: str = "", error: str = "", status: int = 200) -> HTMLResponse:
+def sign_in_page(
+    request: Request, *, address: str, email: str = "", error: str = "", status: int = 200
+) -> HTMLResponse:
+    """Return the form, with the reason where somebody could not be signed in."""
     return page(
         request, "sign_in.html", None, status_code=status, next=local_address(address), email=email, error=error
     )

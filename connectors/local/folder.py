@@ -16,7 +16,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -42,7 +42,12 @@ class Secrets:
     stack_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     kafka_cluster_id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     session_secret: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    field_keys: str = field(default_factory=lambda: secrets.token_urlsafe(64))
+    """What personal details are encrypted under (docs/encryption.md): base64url keys of 64 bytes, commas between them."""
     passwords: dict[str, str] = field(default_factory=lambda: {role: _password() for role in ROLES})
+
+
+_SECRETS: Final = frozenset(one.name for one in fields(Secrets))
 
 
 class StackFolder:
@@ -60,10 +65,25 @@ class StackFolder:
         self.logs.mkdir(exist_ok=True, mode=0o700)
 
     def secrets(self) -> Secrets:
-        """The stack's passwords; made at the first call."""
-        if not self._secrets.exists():
-            _write(self._secrets, asdict(Secrets()))
-        return Secrets(**json.loads(self._secrets.read_text(encoding="utf-8")))
+        """The stack's passwords and keys; made at the first call, those that an older version did not have as well."""
+        kept = self._kept_secrets()
+        if kept.keys() >= _SECRETS:
+            return Secrets(**kept)
+        # One process at a time: what two of them made differs, and what was encrypted under the one that is lost is lost.
+        with (self.path / "secrets.lock").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            kept = self._kept_secrets()
+            complete = Secrets(**kept)
+            if kept.keys() < _SECRETS:
+                _write(self._secrets, asdict(complete))
+        return complete
+
+    def _kept_secrets(self) -> dict[str, Any]:
+        try:
+            kept: dict[str, Any] = json.loads(self._secrets.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        return kept
 
     def stack_id(self) -> str | None:
         """What tells this stack from another one that stood in the same folder; None where there is none."""
@@ -135,8 +155,19 @@ class StackFolder:
             "REWARDS_WEB_HOST": HOST,
             "REWARDS_WEB_PORT": str(state["ports"]["web"]),
             "REWARDS_SESSION_SECRET": self.secrets().session_secret,
+            "REWARDS_FIELD_KEYS": self.secrets().field_keys,
             "REWARDS_DATA_DIR": str(self.path / "worker"),
             "REWARDS_TIMEZONE": state["timezone"],
+        }
+
+    def owner_environment(self) -> dict[str, str]:
+        """What the commands of the schema's owner need besides: no process of the stack is given it."""
+        state = self.state()
+        if "ports" not in state:
+            return {}
+        password = self.secrets().passwords["rewards_owner"]
+        return {
+            "REWARDS_OWNER_DATABASE_URL": f"postgresql://rewards_owner:{password}@{HOST}:{state['ports']['postgres']}/sunroc_rewards"
         }
 
 

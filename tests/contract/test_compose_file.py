@@ -59,11 +59,11 @@ def test_secrets_stand_in_no_file() -> None:
     offered = environment_file(EXAMPLE.read_text())
     secret = [name for name in offered if re.search("PASSWORD|SECRET|KEY|TOKEN", name)]
 
-    assert len(secret) == 6
+    assert len(secret) == 7
     assert not any(offered[name] for name in secret)
     for service in raw()["services"].values():
         for name, value in service.get("environment", {}).items():
-            if re.search("PASSWORD|SECRET", name):
+            if re.search("PASSWORD|SECRET|FIELD_KEYS", name):
                 assert re.fullmatch(r"\$\{[A-Z_]+:\?see \.env\.example\}", value), name
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from api.encryption import FieldCipher
 from connectors.settings import PROJECT
 from tests.contract.compose import EXAMPLE, environment_file, services
 
@@ -120,9 +121,10 @@ def test_fresh_environment_has_secrets_of_its_own(elsewhere: Path) -> None:
     assert {name: value for name, value in made.items() if offered[name]} == {
         name: value for name, value in offered.items() if value
     }
-    assert len(set(secrets)) == len(secrets) == 6
-    # They become parts of addresses, and the session's has to have 32 characters.
-    assert all(re.fullmatch(r"[0-9a-f]{48}", secret) for secret in secrets)
+    assert len(set(secrets)) == len(secrets) == 7
+    FieldCipher.from_setting(made["FIELD_KEYS"])
+    # The others become parts of addresses, and the session's has to have 32 characters.
+    assert all(re.fullmatch(r"[0-9a-f]{48}", secret) for secret in secrets if secret != made["FIELD_KEYS"])
     assert (elsewhere / ".env").stat().st_mode & 0o777 == 0o600
 
 

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings
 from typer.core import TyperGroup
 
 import cli
-from api.settings import DatabaseSettings, WebSettings
+from api.settings import DatabaseSettings, EncryptionSettings, WebSettings
 from connectors.feed.settings import FeedSettings
 from connectors.local import connect, kafka, postgres
 from connectors.local.folder import Secrets
@@ -31,10 +31,10 @@ SETTINGS: dict[str, tuple[type[BaseSettings], ...]] = {
     "connectors": (ConnectorSettings,),
     "worker": (StreamSettings,),
     "lag": (StreamSettings,),
-    "web": (WebSettings,),
+    "web": (WebSettings, EncryptionSettings),
     "samples": (DatabaseSettings,),
     "feed": (FeedSettings,),
-    "cli": (StreamSettings, ConnectorSettings, FeedSettings, DatabaseSettings),
+    "cli": (StreamSettings, ConnectorSettings, FeedSettings, DatabaseSettings, EncryptionSettings),
 }
 """What each of our services reads."""
 WHERE_IT_LISTENS = ("listen_addresses", "unix_socket_directories")
@@ -181,6 +181,13 @@ def test_only_the_upgrade_may_change_the_schema() -> None:
     ]
 
     assert holders == ["upgrade"]
+
+
+def test_only_who_reads_personal_details_has_their_keys() -> None:
+    holders = [name for name, service in services().items() if "REWARDS_FIELD_KEYS" in service.get("environment", {})]
+
+    # `cli` runs the one-shot commands: `rewards encryption rotate`, the migration.
+    assert sorted(holders) == ["cli", "web"]
 
 
 def test_init_scripts_make_the_embedded_roles_and_databases() -> None:

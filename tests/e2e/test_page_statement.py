@@ -11,7 +11,7 @@ from tests.integration.api.conftest import PASSWORDS
 from tests.integration.api.ledger import Ledger, tell_changed
 from tests.integration.api.servers import Postgres
 
-ADMIN, JOE = "admin@example.com", "joe@wasatch.example"
+ADMIN, JOE = "Admin@Example.com", "joe@wasatch.example"
 NOTE_CHANGES = """
   window.seen = {};
   const balance = document.getElementById("balance");

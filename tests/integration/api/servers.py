@@ -23,11 +23,14 @@ from psycopg2 import sql
 from api.app import create_app
 from api.data.samples import write_samples
 from api.database import Database
+from api.encryption import FieldCipher, new_key
 from api.settings import WebSettings
 from connectors.local import accounts, binaries
 from migration import schema
 
 TEMPLATE = "rewards_template"
+FIELD_KEY = new_key()
+"""What the sites of a test run decrypt with."""
 
 
 def free_port() -> int:
@@ -141,7 +144,7 @@ def running_site(url: str, **settings: object) -> Iterator[str]:
         **settings,
     }
     config = uvicorn.Config(
-        create_app(WebSettings.model_validate(values)),
+        create_app(WebSettings.model_validate(values), FieldCipher.from_setting(FIELD_KEY)),
         host="127.0.0.1",
         port=0,
         log_config=None,

@@ -16,7 +16,10 @@ def bare_database(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterat
     """At the newest version, without samples."""
     name = postgres.new_database()
     with postgres.admin(name) as cursor:
-        cursor.execute("TRUNCATE users, user_roles, customers_reward_groups, reward_groups RESTART IDENTITY CASCADE")
+        cursor.execute(
+            "TRUNCATE users, user_roles, customers_reward_groups, reward_groups, customers, divisions, prizes"
+            " RESTART IDENTITY CASCADE"
+        )
     monkeypatch.setenv("REWARDS_DATABASE_URL", postgres.url(name))
     yield name
     postgres.drop_database(name)

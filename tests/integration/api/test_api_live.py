@@ -17,7 +17,7 @@ from tests.integration.api.conftest import SignIn
 from tests.integration.api.ledger import Ledger, tell_changed
 from tests.integration.api.servers import Postgres, running_site
 
-ADMIN, JOE = "admin@example.com", "joe@wasatch.example"
+ADMIN, JOE = "Admin@Example.com", "joe@wasatch.example"
 
 
 class Stream:

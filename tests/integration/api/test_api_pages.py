@@ -11,7 +11,7 @@ from tests.integration.api.conftest import SignIn
 from tests.integration.api.ledger import Ledger
 from tests.integration.api.servers import Postgres, running_site
 
-ADMIN, JOE = "admin@example.com", "joe@wasatch.example"
+ADMIN, JOE = "Admin@Example.com", "joe@wasatch.example"
 
 
 def test_statement_shows_balance_companies_pending_risk_and_why(sign_in: SignIn, ledger: Ledger) -> None:
@@ -188,11 +188,13 @@ def test_openapi_names_every_answer_shape(anybody: httpx.Client) -> None:
     document = anybody.get("/openapi.json").json()
     assert set(document["paths"]) == {
         "/api/session",
+        "/api/password",
         "/api/customers",
         "/api/customers/{customer_master_id}",
         "/api/customers/{customer_master_id}/entries",
         "/api/groups/{reward_group_id}",
         "/api/groups/{reward_group_id}/entries",
+        "/api/redemptions/{redemption_id}/traveller",
         "/api/lag",
     }
     for path, operations in document["paths"].items():

@@ -9,7 +9,7 @@ from tests.integration.api.conftest import SignIn
 from tests.integration.api.ledger import Ledger
 from tests.integration.api.servers import Postgres
 
-ADMIN, JOE = "admin@example.com", "joe@wasatch.example"
+ADMIN, JOE = "Admin@Example.com", "joe@wasatch.example"
 OWN = (
     "/customers/M-1001",
     "/groups/1",

@@ -5,8 +5,8 @@ import hashlib
 import pytest
 
 from api.attempts import SignInAttempts
-from api.errors import TooManyAttempts
-from api.passwords import hash_password, needs_new_hash, password_matches
+from api.errors import Forbidden, NewPasswordRefused, TooManyAttempts
+from api.passwords import check_new_password, hash_password, needs_new_hash, password_matches
 from api.permissions import Role, Viewer
 from api.ui.sign_in import local_address
 
@@ -46,6 +46,45 @@ def test_legacy_hash_matches_and_needs_a_new_one() -> None:
     assert needs_new_hash(legacy, "b2b2")
 
 
+@pytest.mark.parametrize("salt", ["b2b2", "", "sälz€ ñ", "\\'\t"])
+def test_legacy_hash_matches_in_any_case_and_with_any_salt(salt: str) -> None:
+    legacy = hashlib.sha256((salt + "pässwörd €").encode()).hexdigest()
+    for password_hash in (legacy, legacy.upper()):
+        assert password_matches("pässwörd €", password_hash, salt)
+        assert not password_matches("pässwörd", password_hash, salt)
+
+
+def test_legacy_hash_that_is_none_matches_nothing() -> None:
+    for password_hash in ("", "kein Häsh", "\udcff"):
+        assert not password_matches("x", password_hash, "b2b2")
+
+
+def check(password: str) -> None:
+    legacy = hashlib.sha256(b"c3c3hunter2 hunter2").hexdigest()
+    check_new_password(password, email="Maria.Pena@Example.com", old_hash=legacy, old_salt="c3c3")
+
+
+@pytest.mark.parametrize(
+    ("password", "told"),
+    [
+        ("", "at least 12"),
+        ("elevenchars", "at least 12"),
+        ("é" * 11, "at least 12"),
+        ("x" * 1001, "at most 1,000"),
+        (" MARIA.PENA@example.com", "e-mail address"),
+        ("hunter2 hunter2", "another password than your old one"),
+    ],
+)
+def test_new_password_that_is_not_taken_is_told_why(password: str, told: str) -> None:
+    with pytest.raises(NewPasswordRefused, match=told):
+        check(password)
+
+
+@pytest.mark.parametrize("password", ["aaaaaaaaaaaa", "é" * 12, "x" * 1000, "correct horse", "            "])
+def test_new_password_needs_length_alone(password: str) -> None:
+    check(password)
+
+
 def test_argon2_hash_matches_its_password_only() -> None:
     made = hash_password("correct horse")
     assert made.startswith("$argon2id$")
@@ -83,3 +122,15 @@ def test_role_sees_what_it_may(role: Role, own: bool, other: bool) -> None:
 
 def test_customer_without_a_group_sees_nobody_without_a_group() -> None:
     assert not Viewer(1, "a@b.example", None, Role.CUSTOMER, None).may_see_group(None)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_administrators_and_managers_alone_fulfil_prizes(role: Role) -> None:
+    viewer = Viewer(1, "a@b.example", None, role, 1)
+    may = role in {Role.ADMINISTRATOR, Role.MANAGER}
+    assert viewer.may_fulfil_prizes is may
+    if may:
+        viewer.require_fulfilment()
+    else:
+        with pytest.raises(Forbidden):
+            viewer.require_fulfilment()

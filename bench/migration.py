@@ -1,0 +1,169 @@
+"""The legacy migration beside pgloader, in turns, from the same server into the same server."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pymysql
+
+from api.encryption import new_key
+from bench import legacy_data
+from bench.figures import Figure, Section, peak_memory_mb
+from bench.stack import BenchStack
+from connectors.local import mariadb, postgres
+from migration.commands import SAMPLE
+from tests.stack import PROJECT
+
+CUSTOMERS: Final = 50_000
+REDEMPTIONS: Final = 500_000
+DIRT: Final = 0.01
+POLL_SECONDS: Final = 0.01
+OURS: Final = "rewards_bench"
+THEIRS: Final = "pgloader_bench"
+LOAD: Final = """LOAD DATABASE FROM {source} INTO {target}
+WITH include drop, create tables, create indexes, foreign keys, on error resume next
+CAST type datetime to timestamptz drop default drop not null using zero-dates-to-null,
+     type date to date drop default drop not null using zero-dates-to-null;
+"""
+"""With what it needs to get past zero dates: without it a table with one ends empty, and the exit code is 0 all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One run of either."""
+
+    seconds: float
+    peak_mb: float
+    output: str
+
+
+def measure(stack: BenchStack, runs: int, *, quick: bool) -> Section:
+    """Fill a legacy database, and move it with both, `runs` times each.
+
+    Raises:
+        RuntimeError: pgloader is not installed, or one of the two failed.
+    """
+    if shutil.which("pgloader") is None:
+        raise RuntimeError("pgloader is not installed (Debian's package pgloader): the migration is measured beside it")
+    with mariadb.running() as server:
+        server.load(SAMPLE)
+        with closing(server.connect("rewards_program")) as connection:
+            with connection.cursor() as cursor:
+                cursor.execute("SET SESSION sql_mode = ''")
+            legacy_data.fill(
+                connection,
+                customers=CUSTOMERS // (10 if quick else 1),
+                redemptions=REDEMPTIONS // (10 if quick else 1),
+                dirt=DIRT,
+            )
+            rows = _rows(connection)
+        source = f"{server.url.rstrip('/')}/rewards_program"
+        ours, theirs = [], []
+        for _ in range(runs):
+            ours.append(_ours(stack, source))
+            theirs.append(_pgloader(stack, source))
+    return Section(
+        f"Legacy migration: {rows:,} rows, {REDEMPTIONS // (10 if quick else 1):,} of them redemptions, dirt in {DIRT:.0%}",
+        [
+            Figure("rewards migrate run: rate", "rows/s", [rows / one.seconds for one in ours]),
+            Figure("rewards migrate run: peak memory", "MB", [one.peak_mb for one in ours], at_most=100),
+            Figure("pgloader: rate", "rows/s", [rows / one.seconds for one in theirs]),
+            Figure("pgloader: peak memory", "MB", [one.peak_mb for one in theirs]),
+            Figure(
+                "rewards migrate run, in rates of pgloader",
+                "times",
+                [b.seconds / a.seconds for a, b in zip(ours, theirs, strict=True)],
+                at_least=1,
+                digits=2,
+            ),
+        ],
+        [
+            "Whole commands, from their start to their end, both databases on the same machine. Ours includes the rules, the report,"
+            " encryption, constraints, indexes and half a million entries of the point log; pgloader's the tables and their indexes.",
+            f"pgloader: {_told(theirs[-1].output)}",
+        ],
+    )
+
+
+def _ours(stack: BenchStack, source: str) -> Load:
+    owner = _fresh(stack, OURS)
+    environment = dict(os.environ) | {
+        "REWARDS_OWNER_DATABASE_URL": owner, "REWARDS_FIELD_KEYS": new_key(), "REWARDS_LEGACY_URL": source,
+    }  # fmt: skip
+    command = [sys.executable, "-m", "cli", "migrate", "run", "--json"]
+    subprocess.run(
+        [sys.executable, "-m", "cli", "database", "upgrade"],
+        env=environment,
+        cwd=PROJECT,
+        check=True,
+        capture_output=True,
+    )
+    return _timed(command, environment)
+
+
+def _pgloader(stack: BenchStack, source: str) -> Load:
+    target = _fresh(stack, THEIRS)
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "load"
+        script.write_text(LOAD.format(source=source, target=target), encoding="utf-8")
+        return _timed(["pgloader", str(script)], os.environ)
+
+
+def _fresh(stack: BenchStack, database: str) -> str:
+    """An empty database of the owner's; its address."""
+    stack.execute(f"DROP DATABASE IF EXISTS {database}")
+    stack.execute(f"CREATE DATABASE {database} OWNER {postgres.OWNERS[postgres.REWARDS]}")
+    stack.execute("CHECKPOINT")
+    port = stack.state()["ports"]["postgres"]
+    return postgres.url(postgres.OWNERS[postgres.REWARDS], database, stack.files.secrets(), port)
+
+
+def _timed(command: Sequence[str], environment: Mapping[str, str]) -> Load:
+    with tempfile.TemporaryFile("w+") as output:
+        started = time.monotonic()
+        process = subprocess.Popen(command, env=environment, cwd=PROJECT, stdout=output, stderr=output)
+        peak_mb = 0.0
+        # Its own high-water mark, read while it lives: what wait4 tells of an ended child includes ours from before its exec.
+        while process.poll() is None:
+            with suppress(ProcessLookupError, FileNotFoundError):
+                peak_mb = peak_memory_mb(process.pid)
+            time.sleep(POLL_SECONDS)
+        seconds = time.monotonic() - started
+        output.seek(0)
+        said = output.read()
+    if process.returncode:
+        raise RuntimeError(f"{command[0]} ended with {process.returncode}: {said[-2_000:]}")
+    return Load(seconds, peak_mb, said)
+
+
+def _rows(connection: pymysql.Connection[pymysql.cursors.Cursor]) -> int:
+    """Of all tables."""
+    total = 0
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW TABLES")
+        for (table,) in cursor.fetchall():
+            cursor.execute(f"SELECT COUNT(*) FROM {table}")
+            ((count,),) = cursor.fetchall()
+            total += int(count)
+    return total
+
+
+def _told(output: str) -> str:
+    """What pgloader says of errors in its summary."""
+    found = re.search(r"Total import time\s+(\S+)\s+(\d+)", output)
+    return (
+        f"{found[2]} rows, errors: {'none reported' if found[1] == '✓' else found[1]}; exit code 0"
+        if found
+        else "no summary"
+    )

@@ -1,0 +1,97 @@
+"""Reads a legacy table as blocks of lines for COPY: plain rows as the server wrote them, the others through the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from api.encryption import FieldCipher
+from migration import copytext
+from migration.legacy import Connection
+from migration.map import Table
+from migration.plain import MARK, Query
+from migration.transform import Transformer, value_place
+
+ROWS_A_BLOCK: Final = 2_000
+
+
+class Extraction:
+    """One pass over one table."""
+
+    def __init__(self, table: Table, query: Query, transformer: Transformer, cipher: FieldCipher) -> None:
+        self._table = table
+        self._query = query
+        self._transformer = transformer
+        self._cipher = cipher
+        self.columns = query.columns
+        """The new columns in the order of a line."""
+        self._secret = query.columns[len(query.columns) - query.encrypted :]
+        self.rows_read = 0
+        self.rows_out = 0
+
+    def blocks(self, connection: Connection, show: Callable[[int], None]) -> Iterator[bytes]:
+        """Yield blocks of whole lines. `show` is told how many rows were read."""
+        with connection.cursor() as cursor:
+            cursor.execute(self._query.sql)
+            while rows := cursor.fetchmany(ROWS_A_BLOCK):
+                lines = self._beside(rows) if self._query.encrypted else self._alone(rows)
+                self.rows_read += len(rows)
+                self.rows_out += len(lines)
+                if lines:
+                    lines.append(b"")
+                    yield b"\n".join(lines)
+                show(len(rows))
+
+    def _alone(self, rows: list[tuple[bytes, ...]]) -> list[bytes]:
+        lines = [line for (line,) in rows]
+        if not any(line.startswith(MARK) for line in lines):
+            return lines
+        return [line for line in map(self._decided, lines) if line is not None]
+
+    def _beside(self, rows: list[tuple[bytes, *tuple[bytes | None, ...]]]) -> list[bytes]:
+        lines = []
+        for row in rows:
+            line: bytes | None = row[0]
+            if row[0][:1] == MARK:
+                line = self._decided(row[0])
+            elif row[1:] != (None,) * self._query.encrypted:
+                line = self._with_secrets(row)
+            if line is not None:
+                lines.append(line)
+        return lines
+
+    def _decided(self, line: bytes) -> bytes | None:
+        """A row about which the rules decide; None where it was refused."""
+        if not line.startswith(MARK):
+            return line
+        raws = [None if value == b"-" else bytes.fromhex(value.decode()) for value in line.split(b",")[1:]]
+        row = self._transformer.row(raws)
+        return None if row is None else copytext.line(row)
+
+    def _with_secrets(self, row: tuple[bytes, *tuple[bytes | None, ...]]) -> bytes:
+        """A plain row with values to encrypt."""
+        key = row[0][: row[0].index(b"\t")].decode()
+        parts: list[bytes] = [row[0]]
+        for column, value in zip(self._secret, row[1:], strict=True):
+            if value is None:
+                parts.append(copytext.NULL)
+            else:
+                parts.append(
+                    copytext.bytea(self._cipher.encrypt(value.decode(), value_place(self._table, column, key)))
+                )
+        return b"\t".join(parts)
+
+
+class Blocks:
+    """Blocks as the file that psycopg2's COPY reads from."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+
+    def read(self, size: int = -1, /) -> bytes:  # noqa: ARG002 - a block is what there is; psycopg2 takes any size
+        """The next block; b"" at the end."""
+        return next(self._blocks, b"")
+
+    def readline(self, size: int = -1, /) -> bytes:
+        """The same: COPY does not ask for lines."""
+        return self.read(size)

@@ -1,0 +1,287 @@
+"""The map from the legacy database to the new one, table by table (legacy/migration.md). Data only.
+
+Place on the data's way: everything of the migration reads it. The order is that of references: a table comes after those it needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from migration.rules import (
+    Choice,
+    Date,
+    Encrypted,
+    EnrolledOn,
+    Flag,
+    Integer,
+    Moment,
+    MomentWhenTrue,
+    Money,
+    Reference,
+    Rule,
+    SortOrder,
+    Status,
+    Text,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A new column, the legacy columns that it is made of, and the rule."""
+
+    old: str
+    """`column`, or `table.column` of the joined table; two with a comma between them where the rule takes two."""
+    new: str
+    rule: Rule
+
+    @property
+    def olds(self) -> tuple[str, ...]:
+        """The legacy columns."""
+        return tuple(name.strip() for name in self.old.split(","))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The entry of the point log that a row also becomes."""
+
+    kind: Literal["redemption", "property_development", "adjustment"]
+    sign: Literal[1, -1]
+    name: str
+    """What the entry's source is called: `redemption 17`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A legacy table and the new one."""
+
+    old: str
+    new: str
+    key: tuple[str, ...]
+    """Legacy key columns; they are also the first columns of the new table, in the same order."""
+    columns: tuple[Column, ...]
+    dropped: tuple[str, ...] = ()
+    """Legacy columns that are left behind."""
+    joined: str = ""
+    """A second legacy table that has the same key `joined_by`."""
+    joined_by: str = ""
+    entry: Entry | None = None
+
+    @property
+    def new_key(self) -> tuple[str, ...]:
+        """The new table's key columns."""
+        return tuple(column.new for column in self.columns[: len(self.key)])
+
+    def required_references(self) -> tuple[Column, ...]:
+        """What a row cannot do without."""
+        return tuple(column for column in self.columns if isinstance(column.rule, Reference) and column.rule.required)
+
+    def points(self) -> Column | None:
+        """The column with the points, where the rows become entries."""
+        return next((column for column in self.columns if column.new == "points"), None) if self.entry else None
+
+
+def _creation() -> tuple[Column, ...]:
+    return (
+        Column("created_by", "created_by_id", Reference("users")),
+        Column("created_on", "created_at", Moment()),
+    )
+
+
+DIVISIONS: Final = Table(
+    "divisions",
+    "divisions",
+    ("division_cd",),
+    (
+        Column("division_cd", "id", Reference("divisions", required=True, by_code=True)),
+        Column("division_cd", "code", Text(required=True)),
+        Column("division_name", "name", Text(required=True)),
+        Column("sort_order", "sort_order", SortOrder()),
+    ),
+)
+"""The new id is the place in the order of `sort_order` and code."""
+
+TABLES: Final = (
+    DIVISIONS,
+    Table(
+        "user_roles",
+        "user_roles",
+        ("role_id",),
+        (
+            Column("role_id", "id", Integer(required=True)),
+            Column("role_name", "name", Text(required=True)),
+            Column("sort_order", "sort_order", SortOrder()),
+        ),
+    ),
+    Table(
+        "rewards_groups",
+        "reward_groups",
+        ("rewards_id",),
+        (
+            Column("rewards_id", "id", Integer(required=True)),
+            Column("rewards_name", "name", Text(required=True)),
+            Column("rewards_status", "status", Status(("open", "hold", "closed"))),
+            Column("created_on", "enrolled_at", Moment()),
+        ),
+    ),
+    Table(
+        "rewards",
+        "customers_reward_groups",
+        ("r_id",),
+        (
+            Column("r_id", "id", Integer(required=True)),
+            Column("rewards_id", "reward_group_id", Reference("rewards_groups", required=True)),
+            Column("master_acct_id", "customer_master_id", Text(required=True)),
+            Column("rewards_groups.created_on", "enrolled_at", EnrolledOn()),
+        ),
+        dropped=("created_on",),
+        joined="rewards_groups",
+        joined_by="rewards_id",
+    ),
+    Table(
+        "customers",
+        "customers",
+        ("customer_id",),
+        (
+            Column("customer_id", "id", Text(required=True)),
+            Column("customer_cd", "code", Text(required=True)),
+            Column("customer_name", "name", Text()),
+            Column("division_cd", "division_id", Reference("divisions", by_code=True)),
+            Column("master_acct_id", "customer_master_id", Text()),
+            Column("status_cd", "status", Text()),
+        ),
+        dropped=("updatedYN10", "du", "unique_num", "rewards_id", "account_job_flag"),
+    ),
+    Table(
+        "users",
+        "users",
+        ("u_id",),
+        (
+            Column("u_id", "id", Integer(required=True)),
+            Column("rewards_id", "reward_group_id", Reference("rewards_groups")),
+            Column("role_id", "role_id", Reference("user_roles", required=True)),
+            Column("email", "email", Text(required=True)),
+            Column("name", "name", Text()),
+            Column("password_hash", "password_hash", Text(required=True)),
+            Column("password_salt", "password_salt", Text(required=True)),
+            Column("password_expired", "password_expired", Flag()),
+            Column("terms_conditions_accepted, created_on", "terms_conditions_accepted_at", MomentWhenTrue()),
+            *_creation(),
+        ),
+        dropped=("sbm_account", "src_account", "grp_account"),
+    ),
+    Table(
+        "rewards_favorites",
+        "reward_favorites",
+        ("u_id", "rewards_id"),
+        (
+            Column("u_id", "user_id", Reference("users", required=True)),
+            Column("rewards_id", "reward_group_id", Reference("rewards_groups", required=True)),
+        ),
+    ),
+    Table(
+        "prizes",
+        "prizes",
+        ("prize_id",),
+        (
+            Column("prize_id", "id", Integer(required=True)),
+            Column("prize_title", "title", Text(required=True)),
+            Column("points_value_input", "points_value_input", Flag()),
+            Column("sort_order", "sort_order", SortOrder()),
+        ),
+    ),
+    Table(
+        "prizes_options",
+        "prize_options",
+        ("po_id",),
+        (
+            Column("po_id", "id", Integer(required=True)),
+            Column("prize_id", "prize_id", Reference("prizes", required=True)),
+            Column("option_title", "title", Text(required=True)),
+            Column("option_points_cost", "points_cost", Integer(required=True)),
+            Column("option_dollar_value", "dollar_value", Money()),
+            Column("option_expire_date", "expires_on", Date()),
+            Column("option_sort_order", "sort_order", SortOrder()),
+            Column("option_info_required", "info_required", Flag()),
+            Column("option_international_info_required", "international_info_required", Flag()),
+        ),
+    ),
+    Table(
+        "prizes_redemptions_batch",
+        "prize_redemption_batches",
+        ("prb_id",),
+        (
+            Column("prb_id", "id", Integer(required=True)),
+            Column("batch_title", "title", Text(required=True)),
+            *_creation(),
+        ),
+    ),
+    Table(
+        "prizes_redemptions",
+        "prize_redemptions",
+        ("pr_id",),
+        (
+            Column("pr_id", "id", Integer(required=True)),
+            Column("prb_id", "batch_id", Reference("prizes_redemptions_batch")),
+            Column("u_id", "user_id", Reference("users", required=True)),
+            Column("rewards_id", "reward_group_id", Reference("rewards_groups", required=True)),
+            Column("prize_id", "prize_id", Reference("prizes", required=True)),
+            Column("po_id", "prize_option_id", Reference("prizes_options", required=True)),
+            Column("points", "points", Integer(required=True)),
+            Column("cost_sbm", "cost_sbm", Money()),
+            Column("cost_src", "cost_src", Money()),
+            Column("cost_grp", "cost_grp", Money()),
+            Column("cost_wwc", "cost_wwc", Money()),
+            Column("description", "description", Text()),
+            Column("name_first", "name_first", Text()),
+            Column("name_last", "name_last", Text()),
+            Column("dob", "birthdate", Encrypted(Date())),
+            Column("phone", "phone", Text()),
+            Column("email", "email", Text()),
+            Column("international_name", "international_name", Text()),
+            Column("passport_number", "passport_number", Encrypted(Text())),
+            Column("passport_issue_date", "passport_issue_date", Date()),
+            Column("passport_expiration_date", "passport_expiration_date", Date()),
+            Column("address", "address", Text()),
+            Column("city", "city", Text()),
+            Column("state", "state", Text()),
+            Column("zip", "zip", Text()),
+            Column("gender", "gender", Choice()),
+            Column("qty", "qty", Integer(required=True)),
+            Column("created_on", "created_at", Moment()),
+        ),
+        entry=Entry("redemption", -1, "redemption"),
+    ),
+    Table(
+        "property_development_points",
+        "property_development_points",
+        ("pdp_id",),
+        (
+            Column("pdp_id", "id", Integer(required=True)),
+            Column("rewards_id", "reward_group_id", Reference("rewards_groups", required=True)),
+            Column("division_cd", "division_id", Reference("divisions", by_code=True)),
+            Column("points", "points", Integer(required=True)),
+            Column("project_name", "project_name", Text()),
+            Column("lot", "lot", Text()),
+            *_creation(),
+        ),
+        entry=Entry("property_development", 1, "property development"),
+    ),
+    Table(
+        "points_adjustments",
+        "point_adjustments",
+        ("pa_id",),
+        (
+            Column("pa_id", "id", Integer(required=True)),
+            Column("rewards_id", "reward_group_id", Reference("rewards_groups", required=True)),
+            Column("division_cd", "division_id", Reference("divisions", by_code=True)),
+            Column("description", "description", Text()),
+            Column("points", "points", Integer(required=True)),
+            *_creation(),
+        ),
+        entry=Entry("adjustment", 1, "adjustment"),
+    ),
+)
+
+LEFT_BEHIND: Final = frozenset({"points", "log"})
+"""Tables that are known and not wanted: the old system's calculated points and its log. Others are unknown."""

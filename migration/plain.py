@@ -1,0 +1,330 @@
+"""The rules in MySQL's SQL: which rows are plain, so that nothing is to be decided about them, and their lines for COPY.
+
+Place on the data's way: the loader's reading. Nearly all rows of a real database are plain: the legacy server builds their lines
+itself, and Python hands them on. What is not surely plain comes as it is, for rules.py. So a condition here may be too narrow at the
+cost of time, and never too wide: tests and `rewards migrate verify` hold the two against each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache, singledispatch
+from itertools import pairwise
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from migration.acceptance import Acceptance
+from migration.legacy import LegacyColumn, LegacyTable, quoted
+from migration.map import Column, Table
+from migration.rules import (
+    BIGINT_MAX,
+    Choice,
+    Date,
+    Encrypted,
+    EnrolledOn,
+    Flag,
+    Integer,
+    Moment,
+    MomentWhenTrue,
+    Money,
+    Reference,
+    Rule,
+    Status,
+    Text,
+)
+
+MARK: Final = b"\x01"
+"""The first byte of a row that is not plain. A plain line does not hold it."""
+YEARS: Final = range(1970, 2038)
+"""Of changes of the clock; other years' moments are all looked at."""
+GAPS_MAX: Final = 20_000
+"""A condition names so many missing ids at most; where more are missing, no row is plain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A column of the legacy database in SQL."""
+
+    sql: str
+    legacy: LegacyColumn
+    acceptance: Acceptance
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A rule in SQL."""
+
+    plain: str
+    """Condition: true, never NULL, only for values about which there is nothing to decide; `` for all."""
+    copied: str
+    """The value of a plain row as COPY reads it; NULL for NULL."""
+    text: bool = False
+    """Whether the value is text, of which only ASCII without what COPY escapes is plain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """How a table is read."""
+
+    sql: str
+    columns: tuple[Column, ...]
+    """The new columns in the order of a line: encrypted ones last."""
+    encrypted: int
+    """How many of them come beside the line, to be encrypted."""
+    olds: tuple[str, ...]
+    """The legacy columns of a row that is not plain, in order."""
+
+
+def query(table: Table, legacy: LegacyTable, acceptance: Acceptance, *, joined: LegacyTable | None = None) -> Query:
+    """Build the statement that reads a table: a column with a line or a marked row, then the values to encrypt."""
+    olds = tuple(dict.fromkeys(old for column in table.columns for old in column.olds))
+    olds += tuple(name for name in legacy.columns if name not in olds)
+    sql = {old: f"{quoted(table.old)}.{quoted(old)}" if "." not in old else quoted(old) for old in olds}
+    raw = "CONCAT_WS(',', 0x01, {})".format(", ".join(f"IFNULL(HEX(CAST({sql[old]} AS BINARY)), '-')" for old in olds))
+    secret = tuple(column for column in table.columns if isinstance(column.rule, Encrypted))
+    columns = tuple(column for column in table.columns if column not in secret) + secret
+    owners = {one.name: one for one in (legacy, joined) if one is not None}
+    forms = [_form(column, table, sql, owners, acceptance) for column in columns]
+    if any(form is None for form in forms):
+        line, beside = raw, ""
+    else:
+        line, beside = _line(raw, [form for form in forms if form is not None], len(secret))
+    source = quoted(table.old)
+    if joined is not None:
+        by = quoted(table.joined_by)
+        source += f" LEFT JOIN {quoted(joined.name)} ON {quoted(joined.name)}.{by} = {quoted(table.old)}.{by}"
+    statement = f"SELECT {line}{beside} FROM {source}"  # noqa: S608 - quoted names of the map and of the catalog
+    return Query(statement, columns, len(secret), olds)
+
+
+def _form(
+    column: Column, table: Table, sql: dict[str, str], owners: dict[str, LegacyTable], acceptance: Acceptance
+) -> Form | None:
+    sources = []
+    for old in column.olds:
+        owner, _, name = old.rpartition(".")
+        sources.append(Source(sql[old], owners[owner or table.old].columns[name], acceptance))
+    return form(column.rule, *sources)
+
+
+def _line(raw: str, forms: Sequence[Form], secrets: int) -> tuple[str, str]:
+    texts = [form.copied for form in forms if form.text]
+    conditions = [form.plain for form in forms if form.plain]
+    if texts:
+        # In one string, so that one search does for all.
+        conditions.append(_is_plain_text(f"CONCAT_WS('', {', '.join(texts)})"))
+    open_forms, secret_forms = forms[: len(forms) - secrets], forms[len(forms) - secrets :]
+    values = [f"IFNULL({form.copied}, '\\\\N')" for form in open_forms]
+    if secret_forms:
+        none = " AND ".join(f"{form.copied} IS NULL" for form in secret_forms)
+        nulls = "\\t".join(["\\\\N"] * secrets)
+        values.append(f"IF({none}, '{nulls}', NULL)")
+    plain = " AND ".join(f"({condition})" for condition in conditions) or "1"
+    line = f"CAST(IF({plain}, CONCAT_WS('\\t', {', '.join(values)}), {raw}) AS BINARY)"
+    return line, "".join(f", CAST({form.copied} AS BINARY)" for form in secret_forms)
+
+
+@singledispatch
+def form(rule: Rule, *sources: Source) -> Form | None:
+    """The rule in SQL; None where it has no such form, so that no row of the table is plain."""
+    del rule, sources
+    return None
+
+
+@form.register
+def _(rule: Integer, source: Source) -> Form:
+    conditions = _present(source, required=rule.required)
+    if "bigint" in source.legacy.data_type and "unsigned" in source.legacy.column_type:
+        conditions.append(f"({source.sql} IS NULL OR {source.sql} <= {BIGINT_MAX})")
+    return Form(" AND ".join(conditions), source.sql)
+
+
+@form.register
+def _(rule: Money, source: Source) -> Form:
+    del rule
+    fits = f"({source.sql} IS NULL OR ({source.sql} = ROUND({source.sql}, 2) AND ABS({source.sql}) < 100000000))"
+    known = source.legacy.scale is not None and source.legacy.scale <= 2 and "(10," in source.legacy.column_type  # noqa: PLR2004
+    return Form("" if known else fits, source.sql)
+
+
+@form.register
+def _(rule: Text, source: Source) -> Form:
+    return Form(" AND ".join(_present(source, required=rule.required)), f"CAST({source.sql} AS BINARY)", text=True)
+
+
+@form.register
+def _(rule: Choice, source: Source) -> Form:
+    del rule
+    return Form(f"({source.sql} IS NULL OR {source.sql} <> '')", f"CAST({source.sql} AS BINARY)", text=True)
+
+
+@form.register
+def _(rule: Date, source: Source) -> Form:
+    del rule
+    return Form(f"({source.sql} IS NULL OR {_exists(source.sql)})", source.sql)
+
+
+@form.register
+def _(rule: Moment, source: Source) -> Form:
+    del rule
+    # COPY reads it in the legacy zone: the session's time zone is set to that.
+    return Form(_moment(source), source.sql)
+
+
+@form.register
+def _(rule: EnrolledOn, source: Source) -> Form | None:
+    del rule
+    context = source.acceptance.context
+    if context.legacy_zone.key != context.business_zone.key:
+        return None
+    # A membership whose group is missing is refused, so it has to be looked at.
+    return Form(f"{source.sql} IS NOT NULL AND {_moment(source)}", f"DATE({source.sql})")
+
+
+@form.register
+def _(rule: MomentWhenTrue, flag: Source, moment: Source) -> Form:
+    del rule
+    return Form(f"{_flag(flag)} AND {_moment(moment)}", f"IF({flag.sql} = 1, {moment.sql}, NULL)")
+
+
+@form.register
+def _(rule: Flag, source: Source) -> Form:
+    del rule
+    return Form(_flag(source), source.sql)
+
+
+@form.register
+def _(rule: Status, source: Source) -> Form:
+    words = ", ".join(f"'{word}'" for word in rule.words)
+    return Form(f"{source.sql} IS NOT NULL AND CAST({source.sql} AS BINARY) IN ({words})", source.sql)
+
+
+@form.register
+def _(rule: Reference, source: Source) -> Form | None:
+    accepted = source.acceptance.context.accepted[rule.to]
+    if rule.by_code:
+        return _code(rule, source, {str(code): number for code, number in accepted.items()})
+    conditions = _present(source, required=rule.required)
+    same = {key for key, new in accepted.items() if key == new and isinstance(key, int)}
+    among = _among(source.sql, same)
+    if among is None:
+        return None
+    conditions.append(among if rule.required else f"({source.sql} IS NULL OR {among})")
+    return Form(" AND ".join(conditions), source.sql)
+
+
+@form.register
+def _(rule: Encrypted, source: Source) -> Form | None:
+    return form(rule.inner, source)
+
+
+def _code(rule: Reference, source: Source, accepted: dict[str, int]) -> Form | None:
+    codes = [code for code in accepted if code.isascii() and code.isalnum()]
+    if not codes:
+        return None
+    names = ", ".join(f"'{code}'" for code in codes)
+    # Compared in lower case and as bytes, so that the server's collation has no say.
+    place = f"FIELD(CAST(LOWER({source.sql}) AS BINARY), {names})"
+    conditions = _present(source, required=rule.required)
+    conditions.append(f"{place} > 0" if rule.required else f"({source.sql} IS NULL OR {place} > 0)")
+    numbers = ", ".join(str(accepted[code]) for code in codes)
+    return Form(" AND ".join(conditions), f"ELT({place}, {numbers})")
+
+
+def _is_plain_text(value: str) -> str:
+    """A condition for bytes that are ASCII, without what COPY escapes, NUL and the mark.
+
+    By lengths, for a regular expression means something else on every server: any other byte becomes longer as latin1 in UTF-8, and
+    what is taken out makes it shorter.
+    """
+    without = value
+    for byte in (b"\0", MARK, b"\t", b"\n", b"\r", b"\\"):
+        without = f"REPLACE({without}, 0x{byte.hex()}, '')"
+    return f"LENGTH(CONVERT(CONVERT({value} USING latin1) USING utf8mb4)) = LENGTH({without})"
+
+
+def _moment(source: Source) -> str:
+    """A moment that the clock of the legacy zone shows once."""
+    value = source.sql
+    conditions = [*_present(source, required=True), _exists(value)]
+    conditions.append(f"YEAR({value}) BETWEEN {YEARS.start} AND {YEARS.stop - 1}")
+    # The clock is changed in few months, on few days of the week, at few hours: those moments are looked at one by one.
+    months, weekdays, hours = _changes(source.acceptance.context.legacy_zone)
+    if hours:
+        conditions.append(
+            f"NOT (HOUR({value}) IN ({_listed(hours)}) AND MONTH({value}) IN ({_listed(months)})"
+            f" AND DAYOFWEEK({value}) IN ({_listed(weekdays)}))"
+        )
+    return " AND ".join(conditions)
+
+
+def _flag(source: Source) -> str:
+    return f"{source.sql} IS NOT NULL AND {source.sql} IN (0, 1)"
+
+
+def _present(source: Source, *, required: bool) -> list[str]:
+    return [f"{source.sql} IS NOT NULL"] if required and source.legacy.nullable else []
+
+
+def _exists(value: str) -> str:
+    """A date that Python and Postgres know too; 29 February is looked at."""
+    return (
+        f"(YEAR({value}) > 0 AND MONTH({value}) > 0 AND DAY({value}) > 0 AND (DAY({value}) <= 28"
+        f" OR (DAY({value}) <= 30 AND MONTH({value}) <> 2) OR MONTH({value}) IN (1, 3, 5, 7, 8, 10, 12)))"
+    )
+
+
+def _among(value: str, ids: Collection[int]) -> str | None:
+    """A condition for ids that are mostly without gaps, as those of an AUTO_INCREMENT are."""
+    if not ids:
+        return "0"
+    first, last = min(ids), max(ids)
+    if last - first + 1 - len(ids) > GAPS_MAX:
+        return None
+    gaps = [number for number in range(first, last + 1) if number not in ids]
+    runs: list[list[int]] = []
+    for number in gaps:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    conditions = [f"{value} BETWEEN {first} AND {last}"]
+    conditions += [f"{value} NOT BETWEEN {run[0]} AND {run[-1]}" for run in runs if len(run) > 1]
+    if single := [run[0] for run in runs if len(run) == 1]:
+        conditions.append(f"{value} NOT IN ({_listed(single)})")
+    return " AND ".join(conditions)
+
+
+@lru_cache
+def _changes(zone: ZoneInfo) -> tuple[set[int], set[int], set[int]]:
+    """Months, weekdays (1 is Sunday, as MySQL counts) and hours in which the zone's clock was ever changed."""
+    months: set[int] = set()
+    weekdays: set[int] = set()
+    hours: set[int] = set()
+    for year in YEARS:
+        for before, after in pairwise(datetime(year, 1, 1) + timedelta(days=day) for day in range(367)):  # noqa: DTZ001
+            if before.replace(tzinfo=zone).utcoffset() == after.replace(tzinfo=zone).utcoffset():
+                continue
+            for moment in _unclear(before, after, zone):
+                months.add(moment.month)
+                weekdays.add(moment.isoweekday() % 7 + 1)
+                hours.add(moment.hour)
+    return months, weekdays, hours
+
+
+def _unclear(before: datetime, after: datetime, zone: ZoneInfo) -> Sequence[datetime]:
+    """The wall clock's half hours, between two midnights and some hours on, that do not exist or come twice."""
+    shown: list[datetime] = []
+    moment = before
+    while moment < after + timedelta(hours=6):
+        once = moment.replace(tzinfo=zone, fold=0).utcoffset() == moment.replace(tzinfo=zone, fold=1).utcoffset()
+        if not once:
+            shown.append(moment)
+        moment += timedelta(minutes=15)
+    return shown
+
+
+def _listed(numbers: Collection[int]) -> str:
+    return ", ".join(str(number) for number in sorted(numbers))

@@ -1,0 +1,266 @@
+"""A run of the migration, and the plan of one: the same reading and the same rules, into Postgres or into nothing.
+
+Place on the data's way: legacy.py (snapshot) -> acceptance.py (who may refer to whom) -> extract.py (lines) -> target.py (COPY).
+A run is one transaction: killed at any moment, nothing of it stays.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from api.encryption import FieldCipher
+from migration import legacy, target
+from migration.acceptance import Acceptance, Zones, accept
+from migration.extract import Blocks, Extraction
+from migration.legacy import Catalog, Connection, quoted
+from migration.map import TABLES, Table
+from migration.plain import Query, query
+from migration.rules import Raw
+from migration.survey import Survey, survey
+from migration.target import Written
+from migration.transform import Notes, Transformer
+
+
+class Progress(Protocol):
+    """Is told how far a run is."""
+
+    def begin(self, totals: dict[str, int]) -> None:
+        """Legacy tables in their order, with about as many rows as each has."""
+
+    def advance(self, table: str, rows: int) -> None:
+        """So many more rows of a table were read."""
+
+    def end(self, table: str, rows: int) -> None:
+        """A table is done: it had so many rows."""
+
+    def say(self, what: str) -> None:
+        """What is being done where there are no rows to count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a run is to be done."""
+
+    zones: Zones
+    strict: bool = False
+    merge_emails: bool = False
+
+    def told(self) -> dict[str, Any]:
+        """For the report."""
+        return {
+            "legacy_zone": self.zones.legacy.key,
+            "business_zone": self.zones.business.key,
+            "strict": self.strict,
+            "merge_emails": self.merge_emails,
+        }
+
+
+@dataclass(slots=True)
+class TableFigures:
+    """What became of the rows of a legacy table."""
+
+    old: str
+    new: str
+    read: int = 0
+    written: int = 0
+    kept: int = 0
+    different: int = 0
+    different_keys: tuple[str, ...] = ()
+    rejected: int = 0
+    entries: int = 0
+    seconds: float = 0.0
+
+    def told(self) -> dict[str, Any]:
+        """For the report."""
+        return {
+            "legacy": self.old, "read": self.read, "written": self.written, "kept": self.kept, "different": self.different,
+            "different_keys": list(self.different_keys), "rejected": self.rejected, "entries": self.entries,
+            "seconds": round(self.seconds, 3),
+        }  # fmt: skip
+
+
+@dataclass(slots=True)
+class Figures:
+    """What a run, or the plan of one, found and did."""
+
+    catalog: Catalog
+    survey: Survey
+    options: Options
+    notes: Notes
+    tables: list[TableFigures] = field(default_factory=list)
+    points: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Kind of entry -> legacy (all rows), refused, log."""
+    left_behind: dict[str, int] = field(default_factory=dict)
+    """Tables that do not move -> rows."""
+    seconds: float = 0.0
+
+    @property
+    def rows(self) -> int:
+        """Rows read."""
+        return sum(table.read for table in self.tables)
+
+
+def plan(address: str, options: Options, cipher: FieldCipher, progress: Progress) -> Figures:
+    """Do everything but write: what would be changed or refused, and why.
+
+    Raises:
+        MigrationError: the legacy database is not as the map says, or holds a value that no rule covers.
+    """
+    with _reading(address, options, progress) as reading:
+        for table in TABLES:
+            extraction = reading.extraction(table, cipher)
+            started = time.monotonic()
+            for _ in extraction.blocks(reading.connection, lambda rows, table=table: progress.advance(table.old, rows)):  # type: ignore[misc]
+                pass
+            reading.done(table, extraction, None, time.monotonic() - started)
+        return reading.figures
+
+
+def run(address: str, owner_url: str, options: Options, cipher: FieldCipher, progress: Progress) -> Figures:
+    """Move everything, in one transaction.
+
+    Raises:
+        MigrationError: as `plan`, or Postgres refused something; nothing of this run stays.
+    """
+    started_at = dt.datetime.now(dt.UTC)
+    with (
+        target.connected(owner_url, options.zones.legacy.key) as connection,
+        _reading(address, options, progress) as reading,
+    ):
+        target.begin(connection)
+        for table in TABLES:
+            started = time.monotonic()
+            extraction = reading.extraction(table, cipher)
+            blocks = extraction.blocks(reading.connection, lambda rows, table=table: progress.advance(table.old, rows))  # type: ignore[misc]
+            written = target.Loading(connection, table, extraction.columns).load(Blocks(blocks))
+            target.continue_sequence(connection, table)
+            reading.done(table, extraction, written, time.monotonic() - started)
+        figures = reading.figures
+        target.write_report(connection, figures.notes.findings, figures.notes.rejects)
+        _write_entries(connection, figures, options, progress)
+        finished_at = dt.datetime.now(dt.UTC)
+        target.write_run(connection, _told(figures, started_at, finished_at))
+        target.tell_pages(connection)
+        progress.say("committing")
+        connection.commit()
+        target.finish(connection)
+        figures.seconds = (dt.datetime.now(dt.UTC) - started_at).total_seconds()
+        return figures
+
+
+def _write_entries(connection: Any, figures: Figures, options: Options, progress: Progress) -> None:  # noqa: ANN401 - psycopg2's
+    progress.say("writing the entries of the point log")
+    before = target.legacy_entries(connection)
+    rows = sum(its.written for table, its in zip(TABLES, figures.tables, strict=True) if table.entry)
+    target.write_entries(connection, rows, options.zones.business.key)
+    after = target.legacy_entries(connection)
+    for table, its in zip(TABLES, figures.tables, strict=True):
+        if table.entry is not None:
+            count, points = after.get(table.entry.kind, (0, 0))
+            its.entries = count - before.get(table.entry.kind, (0, 0))[0]
+            figures.points[table.entry.kind] |= {
+                "refused": table.entry.sign * target.refused_points(connection, table),
+                "log": points,
+            }
+
+
+def _told(figures: Figures, started_at: dt.datetime, finished_at: dt.datetime) -> dict[str, Any]:
+    survey_ = figures.survey
+    return {
+        "source": figures.catalog.source,
+        "server": figures.catalog.server,
+        "options": figures.options.told(),
+        "started_at": started_at,
+        "finished_at": finished_at,
+        "tables": {table.new: table.told() for table in figures.tables},
+        "points": figures.points,
+        "left_behind": {
+            "tables": figures.left_behind,
+            "unknown_tables": survey_.unknown_tables,
+            "unknown_columns": survey_.unknown_columns,
+            "dropped_columns": survey_.dropped,
+        },
+    }
+
+
+@dataclass(slots=True)
+class Reading:
+    """The legacy database in its snapshot, with all that is known of it."""
+
+    connection: Connection
+    acceptance: Acceptance
+    figures: Figures
+    progress: Progress
+
+    def extraction(self, table: Table, cipher: FieldCipher) -> Extraction:
+        """One pass over a table."""
+        tables = self.figures.catalog.tables
+        asked: Query = query(table, tables[table.old], self.acceptance, joined=tables.get(table.joined))
+        transformer = Transformer(table, asked.columns, asked.olds, self.acceptance, cipher, self.figures.notes)
+        return Extraction(table, asked, transformer, cipher)
+
+    def done(self, table: Table, extraction: Extraction, written: Written | None, seconds: float) -> None:
+        """Note what became of a table."""
+        figures = TableFigures(table.old, table.new, read=extraction.rows_read, seconds=seconds)
+        figures.rejected = self.figures.notes.refused.get(table.old, 0)
+        if written is None:
+            figures.written = extraction.rows_out
+        else:
+            figures.written, figures.kept = written.added, written.kept
+            figures.different, figures.different_keys = written.different_count, written.different
+        self.figures.tables.append(figures)
+        self.progress.end(table.old, extraction.rows_read)
+
+
+@contextmanager
+def _reading(address: str, options: Options, progress: Progress) -> Iterator[Reading]:
+    with (
+        legacy.connected(address) as connection,
+        tempfile.TemporaryFile() as findings,
+        tempfile.TemporaryFile() as rejects,
+    ):
+        progress.say("looking at the legacy database")
+        catalog = legacy.catalog(connection, address)
+        found = survey(catalog)
+        found.require(strict=options.strict)
+        legacy.begin_snapshot(connection)
+        figures = Figures(catalog, found, options, Notes(findings, rejects))
+        figures.left_behind = {name: _count(connection, name) for name in (*found.left_behind, *found.unknown_tables)}
+        figures.points = {
+            table.entry.kind: {"legacy": table.entry.sign * _sum(connection, table)} for table in TABLES if table.entry
+        }
+        acceptance = accept(_reader(connection), catalog.encodings, options.zones, merge_emails=options.merge_emails)
+        progress.begin({table.old: _count(connection, table.old) for table in TABLES})
+        yield Reading(connection, acceptance, figures, progress)
+
+
+def _reader(connection: Connection) -> Callable[[str, Sequence[str]], Iterator[tuple[Raw, ...]]]:
+    def read(table: str, columns: Sequence[str]) -> Iterator[tuple[Raw, ...]]:
+        names = ", ".join(f"CAST({quoted(name)} AS BINARY)" for name in columns)
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {names} FROM {quoted(table)}")  # noqa: S608 - quoted names of the map
+            while rows := cursor.fetchmany(1_000):
+                yield from rows
+
+    return read
+
+
+def _count(connection: Connection, table: str) -> int:
+    return _number(connection, f"SELECT COUNT(*) FROM {quoted(table)}")  # noqa: S608 - a quoted name of the catalog
+
+
+def _sum(connection: Connection, table: Table) -> int:
+    return _number(connection, f"SELECT COALESCE(SUM(points), 0) FROM {quoted(table.old)}")  # noqa: S608 - of the map
+
+
+def _number(connection: Connection, statement: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        rows = cursor.fetchall()
+    return int(rows[0][0])

@@ -1,0 +1,386 @@
+"""Compares every row of every mapped table, value by value: the legacy one after the rules, and the new one.
+
+Place on the data's way: beside it, after a run. Shares with the loader the map, the rules and the way to connect, nothing else: it
+reads each legacy row as it is, applies every rule in Python, and holds the outcome against what Postgres gives back.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final, TypeAlias
+
+import psycopg2
+import psycopg2.extensions
+from psycopg2 import sql
+
+from api.encryption import FieldCipher
+from api.errors import DecryptionError
+from migration import legacy
+from migration.acceptance import Acceptance, Zones, accept
+from migration.errors import MigrationError, UncoveredError
+from migration.legacy import Connection, quoted
+from migration.map import TABLES, Table
+from migration.rules import Encrypted, Finding, Integer, Raw, Reference, RefusedError, Value
+
+Key: TypeAlias = tuple[Any, ...]
+Values: TypeAlias = tuple[Any, ...]
+
+ROWS_A_FETCH: Final = 2_000
+SHOWN: Final = 20
+"""Differences that are named, a table; all are counted."""
+UNREADABLE: Final = "cannot be decrypted"
+PASSWORD: Final = ("password_hash", "password_salt", "password_expired")
+ENTRY: Final = (
+    "reward_group_id", "company", "kind", "points_before", "points_after", "delta", "effective_on", "recorded_at", "facts ->> 'title'",
+)  # fmt: skip
+"""What is compared of an entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A row that is not the same."""
+
+    key: str
+    what: str
+    """`missing`, `not in the legacy database`, or the columns with both values (encrypted ones without)."""
+
+
+@dataclass(slots=True)
+class Comparison:
+    """One table, or the entries that one became."""
+
+    name: str
+    rows_expected: int = 0
+    rows_found: int = 0
+    differing: int = 0
+    differences: list[Difference] = field(default_factory=list)
+    replaced: int = 0
+    """Passwords that their users have replaced since: not compared."""
+    digest_expected: str = ""
+    digest_found: str = ""
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing differs."""
+        return self.differing == 0 and self.digest_expected == self.digest_found
+
+    def differ(self, key: Key, what: str) -> None:
+        """Note a row that is not the same."""
+        self.differing += 1
+        if len(self.differences) < SHOWN:
+            self.differences.append(Difference(",".join(map(str, key)), what))
+
+
+def verify(
+    address: str,
+    database_url: str,
+    zones: Zones,
+    cipher: FieldCipher,
+    *,
+    merge_emails: bool,
+    show: Callable[[str, int], None],
+) -> list[Comparison]:
+    """Compare everything.
+
+    Args:
+        address: the legacy database.
+        database_url: `sunroc_rewards`, as a role that may read.
+        zones: those of the run.
+        cipher: with the key of the run.
+        merge_emails: as in the run.
+        show: is told how many more rows of a table were compared.
+
+    Raises:
+        MigrationError: one of the two does not answer, or the legacy database is not as the map says.
+    """
+    try:
+        new = psycopg2.connect(database_url, application_name="rewards migrate verify", connect_timeout=10)
+    except psycopg2.OperationalError as error:
+        raise MigrationError(f"sunroc_rewards does not answer: {str(error).strip()}") from error
+    with closing(new), legacy.connected(address) as old:
+        new.set_session(isolation_level="REPEATABLE READ", readonly=True)
+        with new.cursor() as cursor:
+            cursor.execute("SET timezone = 'UTC'")
+        catalog = legacy.catalog(old, address)
+        legacy.begin_snapshot(old)
+        acceptance = accept(_reader(old), catalog.encodings, zones, merge_emails=merge_emails)
+        both = _Both(old, new, acceptance, cipher, show)
+        try:
+            return [comparison for table in TABLES for comparison in both.compared(table)]
+        except psycopg2.Error as error:
+            raise MigrationError(f"sunroc_rewards ended the verification: {str(error).strip()}") from error
+
+
+def _reader(connection: Connection) -> Callable[[str, Sequence[str]], Iterator[tuple[Raw, ...]]]:
+    def read(table: str, columns: Sequence[str]) -> Iterator[tuple[Raw, ...]]:
+        selected = ", ".join(f"CAST({quoted(name)} AS BINARY)" for name in columns)
+        return _rows(connection, f"SELECT {selected} FROM {quoted(table)}")  # noqa: S608 - quoted names of the map
+
+    return read
+
+
+def _rows(connection: Connection, statement: str) -> Iterator[tuple[Raw, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        while rows := cursor.fetchmany(ROWS_A_FETCH):
+            yield from rows
+
+
+class _Both:
+    """The two databases, side by side."""
+
+    def __init__(
+        self,
+        old: Connection,
+        new: psycopg2.extensions.connection,
+        acceptance: Acceptance,
+        cipher: FieldCipher,
+        show: Callable[[str, int], None],
+    ) -> None:
+        self._old = old
+        self._new = new
+        self._acceptance = acceptance
+        self._cipher = cipher
+        self._show = show
+        self._titles: dict[str, dict[int, str]] = {}
+        """New table -> id -> title or code, for what entries tell."""
+
+    def compared(self, table: Table) -> Iterator[Comparison]:
+        """Compare a table with the entries that its rows became, and what was refused of it."""
+        rows, refused = Comparison(table.new), set[str]()
+        _match(rows, self._expected(table, refused), self._found(table), table, self._show)
+        for key in self._entries_of_nothing(table):
+            rows.differ((key,), "an entry of the log without a row")
+        yield rows
+        rejects = Comparison(f"{table.new}: refused rows", rows_expected=len(refused))
+        found = self._rejects(table)
+        rejects.rows_found = len(found)
+        for key in sorted(refused ^ found):
+            rejects.differ((key,), "missing" if key in refused else "not refused by the rules")
+        yield rejects
+
+    def _expected(self, table: Table, refused: set[str]) -> Iterator[tuple[Key, Values]]:
+        rows = self._transformed(table, refused)
+        return rows if _is_numbered(table) else iter(sorted(rows, key=lambda row: row[0]))
+
+    def _transformed(self, table: Table, refused: set[str]) -> Iterator[tuple[Key, Values]]:
+        olds = tuple(dict.fromkeys((*table.key, *(old for column in table.columns for old in column.olds))))
+        steps = [
+            (column, self._acceptance.cell(table, column), tuple(olds.index(old) for old in column.olds))
+            for column in table.columns
+        ]
+        met: set[Key] = set()
+        titles = self._titles.setdefault(table.new, {})
+        told = next(
+            (n for n, c in enumerate(table.columns) if c.new == ("code" if table.new == "divisions" else "title")), None
+        )
+        for raws in _rows(self._old, _select(table, olds)):
+            legacy_key = ",".join((raw or b"").decode("latin-1") for raw in raws[: len(table.key)])
+            ignored: list[Finding] = []
+            try:
+                if table.old == "users" and int(raws[0] or b"0") in self._acceptance.merged:
+                    raise RefusedError
+                values = tuple(
+                    column.rule.apply(tuple([raws[i] for i in places]), cell, ignored) for column, cell, places in steps
+                )
+                key = values[: len(table.key)]
+                if key in met:
+                    raise RefusedError
+            except RefusedError:
+                refused.add(legacy_key)
+                continue
+            except UncoveredError as error:
+                raise MigrationError(f"table {table.old}, key {legacy_key}: no rule covers {error}") from error
+            if all(isinstance(column.rule, Reference) for column, _, _ in steps):
+                met.add(key)
+            if told is not None:
+                titles[values[0]] = values[told]  # type: ignore[index,assignment]
+            yield key, values if table.entry is None else values + self._entry(table, values)
+
+    def _found(self, table: Table) -> Iterator[tuple[Key, Values]]:
+        columns = [column.new for column in table.columns]
+        encrypted = [n for n, column in enumerate(table.columns) if isinstance(column.rule, Encrypted)]
+        # Text in the order of its bytes, as Python sorts it.
+        order = sql.SQL(", ").join(
+            sql.SQL("t.{}" if table.old != "customers" else 't.{} COLLATE "C"').format(sql.Identifier(key))
+            for key in table.new_key
+        )
+        entries = _entry_columns(table)
+        statement = sql.SQL("SELECT {} FROM {} AS t {} ORDER BY {}").format(
+            sql.SQL(", ").join([*(sql.SQL("t.{}").format(sql.Identifier(name)) for name in columns), *entries]),
+            sql.Identifier(table.new),
+            _joined_entries(table),
+            order,
+        )
+        for row in self._fetched(statement):
+            values = list(row)
+            for n in encrypted:
+                values[n] = self._decrypted(row[n], f"{table.new}.{columns[n]} {row[0]}")
+            yield tuple(values[: len(table.key)]), tuple(values)
+
+    def _entry(self, table: Table, row: Values) -> Values:
+        """The entry that a row becomes, in the order of ENTRY."""
+        assert table.entry is not None
+        values = dict(zip([column.new for column in table.columns], row, strict=True))
+        title: str | None = values.get("description")
+        if table.entry.kind == "redemption":
+            prize, option = self._titles["prizes"], self._titles["prize_options"]
+            title = f"{prize[values['prize_id']]}, {option[values['prize_option_id']]}"
+        elif table.entry.kind == "property_development":
+            lot = f"lot {values['lot']}" if values["lot"] else None
+            title = ", ".join(part for part in (values["project_name"], lot) if part) or None
+        company = self._titles["divisions"].get(values.get("division_id") or 0)
+        created_at: dt.datetime = values["created_at"]
+        effective_on = created_at.astimezone(self._acceptance.context.business_zone).date()
+        delta = table.entry.sign * values["points"]
+        return (values["reward_group_id"], company, table.entry.kind, 0, delta, delta, effective_on, created_at, title)
+
+    def _entries_of_nothing(self, table: Table) -> list[str]:
+        if table.entry is None:
+            return []
+        with self._new.cursor() as cursor:
+            cursor.execute(
+                sql.SQL(
+                    "SELECT e.source_transaction FROM point_entries AS e WHERE e.invoice_id IS NULL AND e.kind = {kind}"
+                    " AND e.cause LIKE '%% of the legacy program'"
+                    " AND NOT EXISTS (SELECT FROM {name} AS t WHERE e.source_transaction = {label} || t.id)"
+                ).format(
+                    kind=sql.Literal(table.entry.kind),
+                    name=sql.Identifier(table.new),
+                    label=sql.Literal(f"{table.entry.name} "),
+                ),
+                (),
+            )
+            return [name for (name,) in cursor.fetchall()]
+
+    def _rejects(self, table: Table) -> set[str]:
+        with self._new.cursor() as cursor:
+            cursor.execute("SELECT key FROM migration_rejects WHERE table_name = %s", (table.old,))
+            return {key for (key,) in cursor.fetchall()}
+
+    def _fetched(self, statement: sql.Composable) -> Iterator[tuple[Any, ...]]:
+        with self._new.cursor("verification") as cursor:
+            cursor.itersize = ROWS_A_FETCH
+            cursor.execute(statement)
+            yield from cursor
+
+    def _decrypted(self, stored: memoryview | None, place: str) -> str | None:
+        if stored is None:
+            return None
+        try:
+            return self._cipher.decrypt(bytes(stored), place)
+        except DecryptionError:
+            return UNREADABLE
+
+
+def _entry_columns(table: Table) -> list[sql.Composable]:
+    return [sql.SQL("e." + name) for name in ENTRY] if table.entry else []
+
+
+def _joined_entries(table: Table) -> sql.Composable:
+    if table.entry is None:
+        return sql.SQL("")
+    return sql.SQL("LEFT JOIN point_entries AS e ON e.invoice_id IS NULL AND e.source_transaction = {} || t.id").format(
+        sql.Literal(f"{table.entry.name} ")
+    )
+
+
+def _names(table: Table) -> tuple[str, ...]:
+    columns = tuple(column.new for column in table.columns)
+    return columns + tuple(f"entry's {name}" for name in ENTRY) if table.entry else columns
+
+
+def _match(
+    comparison: Comparison,
+    expected: Iterator[tuple[Key, Values]],
+    found: Iterator[tuple[Key, Values]],
+    table: Table,
+    show: Callable[[str, int], None],
+) -> None:
+    """Walk along both sides in the order of their keys."""
+    names = _names(table)
+    secret = {column.new for column in table.columns if isinstance(column.rule, Encrypted)}
+    digests = hashlib.sha256(), hashlib.sha256()
+    one, other = next(expected, None), next(found, None)
+    while one is not None or other is not None:
+        if other is None or (one is not None and one[0] < other[0]):
+            assert one is not None
+            comparison.rows_expected += 1
+            digests[0].update(_canonical(one))
+            comparison.differ(one[0], "missing")
+            one = next(expected, None)
+            continue
+        if one is None or other[0] < one[0]:
+            comparison.rows_found += 1
+            digests[1].update(_canonical(other))
+            comparison.differ(other[0], "not in the legacy database")
+            other = next(found, None)
+            continue
+        comparison.rows_expected += 1
+        comparison.rows_found += 1
+        pair = one[1], other[1]
+        if table.old == "users" and _is_replaced(names, other[1]):
+            comparison.replaced += 1
+            pair = _without_password(names, one[1]), _without_password(names, other[1])
+        if pair[0] != pair[1]:
+            comparison.differ(one[0], _told(names, secret, *pair))
+        digests[0].update(_canonical((one[0], pair[0])))
+        digests[1].update(_canonical((other[0], pair[1])))
+        if comparison.rows_expected % ROWS_A_FETCH == 0:
+            show(table.old, ROWS_A_FETCH)
+        one, other = next(expected, None), next(found, None)
+    show(table.old, comparison.rows_expected % ROWS_A_FETCH)
+    comparison.digest_expected, comparison.digest_found = digests[0].hexdigest(), digests[1].hexdigest()
+
+
+def _told(names: Sequence[str], secret: set[str], expected: Values, found: Values) -> str:
+    return "; ".join(
+        f"{name} differs" if name in secret else f"{name} is {there!r} instead of {here!r}"
+        for name, here, there in zip(names, expected, found, strict=True)
+        if here != there
+    )
+
+
+def _is_replaced(names: Sequence[str], values: Values) -> bool:
+    """Whether the user has signed in since: the legacy hash is gone for good."""
+    row = dict(zip(names, values, strict=True))
+    return row["password_salt"] is None and str(row["password_hash"]).startswith("$argon2")
+
+
+def _without_password(names: Sequence[str], values: Values) -> Values:
+    return tuple(None if name in PASSWORD else value for name, value in zip(names, values, strict=True))
+
+
+def _canonical(row: tuple[Key, Values]) -> bytes:
+    """The same bytes for the same values, whatever database they come from."""
+    return repr([_plain(value) for value in row[1]]).encode()
+
+
+def _plain(value: Value) -> object:
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC).isoformat()
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value.quantize(Decimal("0.01")))
+    return value
+
+
+def _is_numbered(table: Table) -> bool:
+    """Whether both databases give the rows in the order of the new key."""
+    return len(table.key) == 1 and isinstance(table.columns[0].rule, Integer)
+
+
+def _select(table: Table, olds: Sequence[str]) -> str:
+    names = [quoted(old if "." in old else f"{table.old}.{old}") for old in olds]
+    source = quoted(table.old)
+    if table.joined:
+        by = quoted(table.joined_by)
+        source += f" LEFT JOIN {quoted(table.joined)} ON {quoted(table.joined)}.{by} = {source}.{by}"
+    order = f" ORDER BY {names[0]}" if _is_numbered(table) else ""
+    return f"SELECT {', '.join(f'CAST({name} AS BINARY)' for name in names)} FROM {source}{order}"  # noqa: S608 - of the map

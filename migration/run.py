@@ -149,7 +149,6 @@ def run(address: str, owner_url: str, options: Options, cipher: FieldCipher, pro
         target.tell_pages(connection)
         progress.say("committing")
         connection.commit()
-        target.finish(connection)
         figures.seconds = (dt.datetime.now(dt.UTC) - started_at).total_seconds()
         return figures
 

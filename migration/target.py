@@ -85,7 +85,8 @@ def connected(owner_url: str, legacy_zone: str) -> Iterator[Connection]:
             cursor.execute("SELECT set_config('TimeZone', %s, false)", (legacy_zone,))
             cursor.execute("SET client_connection_check_interval = '1s'")
             cursor.execute("SET datestyle = 'ISO, YMD'")
-            cursor.execute("SET synchronous_commit = on")
+            # Compiling the plans of a few large statements costs more than it saves.
+            cursor.execute("SET jit = off")
             _require_schema(cursor)
         connection.commit()
         yield connection
@@ -357,14 +358,6 @@ def tell_pages(connection: Connection) -> None:
     """Let the open pages read again, once the run is committed."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_notify(%s, '*')", (CHANNEL,))
-
-
-def finish(connection: Connection) -> None:
-    """After the commit: let Postgres' planner know."""
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        for table in (*dict.fromkeys(table.new for table in TABLES), LOG, *REPORT):
-            cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
 
 
 def _words(error: psycopg2.Error) -> str:

@@ -196,6 +196,8 @@ def print_comparisons(console: Console, comparisons: Sequence[Comparison]) -> No
     for comparison in comparisons:
         for difference in comparison.differences:
             console.print(f"[red]{comparison.name} {escape(difference.key)}: {escape(difference.what)}[/]")
+        if comparison.own:
+            console.print(f"{comparison.name}: {comparison.own:,} rows are the new system's own, made since.")
         if comparison.replaced:
             console.print(
                 f"{comparison.name}: {comparison.replaced:,} passwords were replaced since, and are not compared."

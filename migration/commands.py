@@ -12,8 +12,8 @@ import typer
 
 if TYPE_CHECKING:
     from migration.acceptance import Zones
+    from migration.comparison import Comparison
     from migration.run import Figures, Options
-    from migration.verify import Comparison
 
 database_app = typer.Typer(no_args_is_help=True, help="The schema of sunroc_rewards.")
 

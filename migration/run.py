@@ -15,15 +15,15 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from api.encryption import FieldCipher
-from migration import legacy, target
+from migration import entries, legacy, target
 from migration.acceptance import Acceptance, Zones, accept
 from migration.extract import Blocks, Extraction
 from migration.legacy import Catalog, Connection, quoted
+from migration.loading import Loading, Written, continue_sequence
 from migration.map import TABLES, Table
 from migration.plain import Query, query
 from migration.rules import Raw
 from migration.survey import Survey, survey
-from migration.target import Written
 from migration.transform import Notes, Transformer
 
 
@@ -138,8 +138,8 @@ def run(address: str, owner_url: str, options: Options, cipher: FieldCipher, pro
             started = time.monotonic()
             extraction = reading.extraction(table, cipher)
             blocks = extraction.blocks(reading.connection, lambda rows, table=table: progress.advance(table.old, rows))  # type: ignore[misc]
-            written = target.Loading(connection, table, extraction.columns).load(Blocks(blocks))
-            target.continue_sequence(connection, table)
+            written = Loading(connection, table, extraction.columns).load(Blocks(blocks))
+            continue_sequence(connection, table)
             reading.done(table, extraction, written, time.monotonic() - started)
         figures = reading.figures
         target.write_report(connection, figures.notes.findings, figures.notes.rejects)
@@ -155,16 +155,16 @@ def run(address: str, owner_url: str, options: Options, cipher: FieldCipher, pro
 
 def _write_entries(connection: Any, figures: Figures, options: Options, progress: Progress) -> None:  # noqa: ANN401 - psycopg2's
     progress.say("writing the entries of the point log")
-    before = target.legacy_entries(connection)
+    before = entries.legacy_entries(connection)
     rows = sum(its.written for table, its in zip(TABLES, figures.tables, strict=True) if table.entry)
-    target.write_entries(connection, rows, options.zones.business.key)
-    after = target.legacy_entries(connection)
+    entries.write_entries(connection, rows, options.zones.business.key)
+    after = entries.legacy_entries(connection)
     for table, its in zip(TABLES, figures.tables, strict=True):
         if table.entry is not None:
             count, points = after.get(table.entry.kind, (0, 0))
             its.entries = count - before.get(table.entry.kind, (0, 0))[0]
             figures.points[table.entry.kind] |= {
-                "refused": table.entry.sign * target.refused_points(connection, table),
+                "refused": table.entry.sign * entries.refused_points(connection, table),
                 "log": points,
             }
 

@@ -19,9 +19,9 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from migration.comparison import Comparison
 from migration.report import RULES, Report
 from migration.run import Figures
-from migration.verify import Comparison
 
 RUN_IN_READINGS: Final = 2.3
 """A run takes about so many times as long as the reading of a plan, as measured (docs/benchmarks.md)."""

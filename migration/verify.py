@@ -7,12 +7,9 @@ reads each legacy row as it is, applies every rule in Python, and holds the outc
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import psycopg2
 import psycopg2.extensions
@@ -22,60 +19,14 @@ from api.encryption import FieldCipher
 from api.errors import DecryptionError
 from migration import legacy
 from migration.acceptance import Acceptance, Zones, accept
+from migration.comparison import ENTRY, Comparison, Key, Values, is_numbered, match
 from migration.errors import MigrationError, UncoveredError
 from migration.legacy import Connection, quoted
 from migration.map import TABLES, Table
-from migration.rules import Encrypted, Finding, Integer, Raw, Reference, RefusedError, Value
-
-Key: TypeAlias = tuple[Any, ...]
-Values: TypeAlias = tuple[Any, ...]
+from migration.rules import Encrypted, Finding, Raw, Reference, RefusedError
 
 ROWS_A_FETCH: Final = 2_000
-SHOWN: Final = 20
-"""Differences that are named, a table; all are counted."""
 UNREADABLE: Final = "cannot be decrypted"
-PASSWORD: Final = ("password_hash", "password_salt", "password_expired")
-ENTRY: Final = (
-    "reward_group_id", "company", "kind", "points_before", "points_after", "delta", "effective_on", "recorded_at", "facts ->> 'title'",
-)  # fmt: skip
-"""What is compared of an entry."""
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A row that is not the same."""
-
-    key: str
-    what: str
-    """`missing`, `not in the legacy database`, or the columns with both values (encrypted ones without)."""
-
-
-@dataclass(slots=True)
-class Comparison:
-    """One table, or the entries that one became."""
-
-    name: str
-    rows_expected: int = 0
-    rows_found: int = 0
-    differing: int = 0
-    differences: list[Difference] = field(default_factory=list)
-    own: int = 0
-    """Rows that the new system has made since: numbered after all of the legacy ones. Not compared."""
-    replaced: int = 0
-    """Passwords that their users have replaced since: not compared."""
-    digest_expected: str = ""
-    digest_found: str = ""
-
-    @property
-    def same(self) -> bool:
-        """Whether nothing differs."""
-        return self.differing == 0 and self.digest_expected == self.digest_found
-
-    def differ(self, key: Key, what: str) -> None:
-        """Note a row that is not the same."""
-        self.differing += 1
-        if len(self.differences) < SHOWN:
-            self.differences.append(Difference(",".join(map(str, key)), what))
 
 
 def verify(
@@ -155,7 +106,7 @@ class _Both:
     def compared(self, table: Table) -> Iterator[Comparison]:
         """Compare a table with the entries that its rows became, and what was refused of it."""
         rows, refused = Comparison(table.new), set[str]()
-        _match(rows, self._expected(table, refused), self._found(table), table, self._show)
+        match(rows, self._expected(table, refused), self._found(table), table, self._show)
         for key in self._entries_of_nothing(table):
             rows.differ((key,), "an entry of the log without a row")
         yield rows
@@ -168,7 +119,7 @@ class _Both:
 
     def _expected(self, table: Table, refused: set[str]) -> Iterator[tuple[Key, Values]]:
         rows = self._transformed(table, refused)
-        return rows if _is_numbered(table) else iter(sorted(rows, key=lambda row: row[0]))
+        return rows if is_numbered(table) else iter(sorted(rows, key=lambda row: row[0]))
 
     def _transformed(self, table: Table, refused: set[str]) -> Iterator[tuple[Key, Values]]:
         olds = tuple(dict.fromkeys((*table.key, *(old for column in table.columns for old in column.olds))))
@@ -292,102 +243,11 @@ def _joined_entries(table: Table) -> sql.Composable:
     )
 
 
-def _names(table: Table) -> tuple[str, ...]:
-    columns = tuple(column.new for column in table.columns)
-    return columns + tuple(f"entry's {name}" for name in ENTRY) if table.entry else columns
-
-
-def _match(
-    comparison: Comparison,
-    expected: Iterator[tuple[Key, Values]],
-    found: Iterator[tuple[Key, Values]],
-    table: Table,
-    show: Callable[[str, int], None],
-) -> None:
-    """Walk along both sides in the order of their keys."""
-    names = _names(table)
-    secret = {column.new for column in table.columns if isinstance(column.rule, Encrypted)}
-    digests = hashlib.sha256(), hashlib.sha256()
-    one, other = next(expected, None), next(found, None)
-    while one is not None or other is not None:
-        if other is None or (one is not None and one[0] < other[0]):
-            assert one is not None
-            comparison.rows_expected += 1
-            digests[0].update(_canonical(one))
-            comparison.differ(one[0], "missing")
-            one = next(expected, None)
-            continue
-        if one is None and _is_numbered(table):
-            # Numbered after all that came from the legacy database: made by the new system since.
-            comparison.own += 1
-            other = next(found, None)
-            continue
-        if one is None or other[0] < one[0]:
-            comparison.rows_found += 1
-            digests[1].update(_canonical(other))
-            comparison.differ(other[0], "not in the legacy database")
-            other = next(found, None)
-            continue
-        comparison.rows_expected += 1
-        comparison.rows_found += 1
-        pair = one[1], other[1]
-        if table.old == "users" and _is_replaced(names, other[1]):
-            comparison.replaced += 1
-            pair = _without_password(names, one[1]), _without_password(names, other[1])
-        if pair[0] != pair[1]:
-            comparison.differ(one[0], _told(names, secret, *pair))
-        digests[0].update(_canonical((one[0], pair[0])))
-        digests[1].update(_canonical((other[0], pair[1])))
-        if comparison.rows_expected % ROWS_A_FETCH == 0:
-            show(table.old, ROWS_A_FETCH)
-        one, other = next(expected, None), next(found, None)
-    show(table.old, comparison.rows_expected % ROWS_A_FETCH)
-    comparison.digest_expected, comparison.digest_found = digests[0].hexdigest(), digests[1].hexdigest()
-
-
-def _told(names: Sequence[str], secret: set[str], expected: Values, found: Values) -> str:
-    return "; ".join(
-        f"{name} differs" if name in secret else f"{name} is {there!r} instead of {here!r}"
-        for name, here, there in zip(names, expected, found, strict=True)
-        if here != there
-    )
-
-
-def _is_replaced(names: Sequence[str], values: Values) -> bool:
-    """Whether the user has signed in since: the legacy hash is gone for good."""
-    row = dict(zip(names, values, strict=True))
-    return row["password_salt"] is None and str(row["password_hash"]).startswith("$argon2")
-
-
-def _without_password(names: Sequence[str], values: Values) -> Values:
-    return tuple(None if name in PASSWORD else value for name, value in zip(names, values, strict=True))
-
-
-def _canonical(row: tuple[Key, Values]) -> bytes:
-    """The same bytes for the same values, whatever database they come from."""
-    return repr([_plain(value) for value in row[1]]).encode()
-
-
-def _plain(value: Value) -> object:
-    if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC).isoformat()
-    if isinstance(value, dt.date):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return str(value.quantize(Decimal("0.01")))
-    return value
-
-
-def _is_numbered(table: Table) -> bool:
-    """Whether both databases give the rows in the order of the new key."""
-    return len(table.key) == 1 and isinstance(table.columns[0].rule, Integer)
-
-
 def _select(table: Table, olds: Sequence[str]) -> str:
     names = [quoted(old if "." in old else f"{table.old}.{old}") for old in olds]
     source = quoted(table.old)
     if table.joined:
         by = quoted(table.joined_by)
         source += f" LEFT JOIN {quoted(table.joined)} ON {quoted(table.joined)}.{by} = {source}.{by}"
-    order = f" ORDER BY {names[0]}" if _is_numbered(table) else ""
+    order = f" ORDER BY {names[0]}" if is_numbered(table) else ""
     return f"SELECT {', '.join(f'CAST({name} AS BINARY)' for name in names)} FROM {source}{order}"  # noqa: S608 - of the map

@@ -33,15 +33,6 @@ class LegacyColumn:
     charset: str | None
     scale: int | None
 
-    @property
-    def encoding(self) -> str | None:
-        """Python's word for its character set; None where it is no text."""
-        if self.charset is None:
-            return None
-        if self.charset not in ENCODINGS:
-            raise MigrationError(f"column {self.name}: the character set {self.charset} is not known here")
-        return ENCODINGS[self.charset]
-
 
 @dataclass(frozen=True, slots=True)
 class LegacyTable:
@@ -64,12 +55,12 @@ class Catalog:
 
     @property
     def encodings(self) -> dict[tuple[str, str], str]:
-        """Table and column -> character encoding, of columns that hold text."""
+        """Table and column -> character encoding, of columns that hold text in a character set that is known here."""
         return {
-            (table.name, column.name): encoding
+            (table.name, column.name): ENCODINGS[column.charset]
             for table in self.tables.values()
             for column in table.columns.values()
-            if (encoding := column.encoding) is not None
+            if column.charset is not None and column.charset in ENCODINGS
         }
 
 
@@ -95,8 +86,12 @@ def parse(address: str) -> Address:
     except ValueError as error:
         raise MigrationError(f"--from is no address: write {EXAMPLE}") from error
     database = unquote(parts.path.strip("/"))
-    if parts.scheme not in SCHEMES or not parts.hostname or not database:
-        raise MigrationError(f"--from needs a server and a database: write {EXAMPLE}")
+    # A password with characters that mean something in an address ends up in the wrong part of it.
+    strayed = parts.query or parts.fragment or "@" in parts.path or "/" in parts.path.strip("/")
+    if parts.scheme not in SCHEMES or not parts.hostname or not database or strayed:
+        raise MigrationError(
+            f"--from needs a server and a database: write {EXAMPLE}, with %2F for / and the like in a password"
+        )
     return Address(parts.hostname, port, database, unquote(parts.username or ""), unquote(parts.password or ""))
 
 

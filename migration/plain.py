@@ -39,6 +39,8 @@ MARK: Final = b"\x01"
 """The first byte of a row that is not plain. A plain line does not hold it."""
 YEARS: Final = range(1970, 2038)
 """Of changes of the clock; other years' moments are all looked at."""
+MINUTES: Final = (0, 1, 15, 30, 45, 59)
+"""Of an hour, when clocks were ever changed, and the last before."""
 GAPS_MAX: Final = 20_000
 """A condition names so many missing ids at most; where more are missing, no row is plain."""
 
@@ -315,15 +317,15 @@ def _changes(zone: ZoneInfo) -> tuple[set[int], set[int], set[int]]:
 
 
 def _unclear(before: datetime, after: datetime, zone: ZoneInfo) -> Sequence[datetime]:
-    """The wall clock's half hours, between two midnights and some hours on, that do not exist or come twice."""
-    shown: list[datetime] = []
-    moment = before
-    while moment < after + timedelta(hours=6):
-        once = moment.replace(tzinfo=zone, fold=0).utcoffset() == moment.replace(tzinfo=zone, fold=1).utcoffset()
-        if not once:
-            shown.append(moment)
-        moment += timedelta(minutes=15)
-    return shown
+    """Moments of the wall clock, around two midnights between which it was changed, that do not exist or come twice."""
+    first = before - timedelta(hours=6)
+    hours = (first + timedelta(hours=hour) for hour in range((after - before).days * 24 + 12))
+    moments = (hour.replace(minute=minute) for hour in hours for minute in MINUTES)
+    return [
+        moment
+        for moment in moments
+        if moment.replace(tzinfo=zone, fold=0).utcoffset() != moment.replace(tzinfo=zone, fold=1).utcoffset()
+    ]
 
 
 def _listed(numbers: Collection[int]) -> str:

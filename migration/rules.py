@@ -90,6 +90,11 @@ class Rule(ABC):
     TYPES: frozenset[str] = frozenset()
     """The legacy types that it reads, in the words of information_schema."""
 
+    def types(self, place: int) -> frozenset[str]:
+        """The legacy types of the first (0) or second legacy column."""
+        del place
+        return self.TYPES
+
     @abstractmethod
     def apply(self, raws: tuple[Raw, ...], cell: Cell, findings: list[Finding]) -> Value:
         """Return the new value and add what was changed to `findings`.
@@ -141,7 +146,7 @@ class Money(Rule):
             value = Decimal(raws[0].decode("ascii"))
         except (InvalidOperation, UnicodeDecodeError) as error:
             raise UncoveredError(cell.column, "is no number") from error
-        if value != value.quantize(Decimal("0.01")) or abs(value) >= Decimal(10**8):
+        if abs(value) >= Decimal(10**8) or value != value.quantize(Decimal("0.01")):
             raise UncoveredError(cell.column, f"{value} does not fit into numeric(10,2)")
         return value
 
@@ -256,7 +261,10 @@ class Moment(Rule):
             local = dt.datetime.fromisoformat(text)
         except ValueError as error:
             raise UncoveredError(cell.column, f"{text} is no moment of the calendar") from error
-        moment, rule = first_reading(local, zone)
+        try:
+            moment, rule = first_reading(local, zone)
+        except OverflowError as error:
+            raise UncoveredError(cell.column, f"{text} lies outside of the years 1 to 9999 in UTC") from error
         if rule is not None:
             findings.append(Finding(cell.column, rule, raw, moment))
         return moment
@@ -279,12 +287,14 @@ class EnrolledOn(Rule):
 class MomentWhenTrue(Rule):
     """A flag and a moment become the moment, or nothing."""
 
-    TYPES = Flag.TYPES | Moment.TYPES
+    def types(self, place: int) -> frozenset[str]:
+        """A flag, then a moment."""
+        return (Flag.TYPES, Moment.TYPES)[place]
 
     def apply(self, raws: tuple[Raw, ...], cell: Cell, findings: list[Finding]) -> dt.datetime | None:
         """Source: "`terms_conditions_accepted_at` (its `created_on` when true)". The moment's own column reports it."""
         flag, moment = raws
-        if not Flag().apply((flag,), cell, findings):
+        if flag is None or not Flag().apply((flag,), cell, findings):
             return None
         return Moment().apply((moment,), cell, [])
 
@@ -309,12 +319,16 @@ class SortOrder(Rule):
 class Reference(Rule):
     """A foreign key: another table's row by its number, or by its code."""
 
-    TYPES = _INTEGERS | _TEXTS
     to: str
     """The legacy table that it points into."""
     required: bool = False
     by_code: bool = False
     """By a code in letters instead of a number."""
+
+    def types(self, place: int) -> frozenset[str]:
+        """Numbers, or text for a code."""
+        del place
+        return _TEXTS if self.by_code else _INTEGERS
 
     def apply(self, raws: tuple[Raw, ...], cell: Cell, findings: list[Finding]) -> int | None:
         """Source: "a foreign key to nothing" may be empty, or takes the row with it."""
@@ -338,15 +352,20 @@ class Encrypted(Rule):
 
     inner: Date | Text
 
-    @property
-    def TYPES(self) -> frozenset[str]:  # type: ignore[override]  # noqa: N802 - the name of what it stands for
+    def types(self, place: int) -> frozenset[str]:
         """Those of what it wraps."""
-        return self.inner.TYPES
+        return self.inner.types(place)
 
     def apply(self, raws: tuple[Raw, ...], cell: Cell, findings: list[Finding]) -> str | None:
-        """As the inner rule, with findings that are to be encrypted as well."""
+        """As the inner rule, with findings that are to be encrypted as well, and errors that do not tell the value."""
         found: list[Finding] = []
-        value = self.inner.apply(raws, cell, found)
+        try:
+            value = self.inner.apply(raws, cell, found)
+        except UncoveredError:
+            # Without its cause, which tells the value.
+            raise UncoveredError(
+                cell.column, "is no value of its kind (which one is not told, for it is personal)"
+            ) from None
         findings += [Finding(f.column, f.rule, f.old, None, encrypted=True) for f in found]
         return None if value is None else str(value)
 

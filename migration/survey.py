@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from migration.errors import MigrationError
 from migration.legacy import Catalog
 from migration.map import LEFT_BEHIND, TABLES, Table
-from migration.rules import Rule
+from migration.rules import ENCODINGS
 
 
 @dataclass(slots=True)
@@ -52,14 +51,20 @@ def survey(catalog: Catalog) -> Survey:
         if legacy is None:
             found.missing.append(f"table {table.old}")
             continue
-        needed = dict(_needed(table))
-        for name, rule in needed.items():
+        needed = _needed(table)
+        for name, types in needed.items():
             column = legacy.columns.get(name)
             if column is None:
                 found.missing.append(f"column {table.old}.{name}")
-            elif rule is not None and column.data_type not in rule.TYPES:
+                continue
+            if column.data_type not in types:
+                expected = ", ".join(sorted(types))
                 found.wrong.append(
-                    f"column {table.old}.{name} is {column.data_type}, and one of {', '.join(sorted(rule.TYPES))} is expected"
+                    f"column {table.old}.{name} is {column.data_type}, and one of {expected} is expected"
+                )
+            if column.charset is not None and column.charset not in ENCODINGS:
+                found.wrong.append(
+                    f"column {table.old}.{name} is in the character set {column.charset}, which is not known here"
                 )
         found.dropped += [f"{table.old}.{name}" for name in legacy.columns if name in table.dropped]
         found.unknown_columns += [
@@ -72,10 +77,12 @@ def survey(catalog: Catalog) -> Survey:
     return found
 
 
-def _needed(table: Table) -> Iterator[tuple[str, Rule | None]]:
-    for key in table.key:
-        yield key, None
+def _needed(table: Table) -> dict[str, frozenset[str]]:
+    """The table's own columns that the map reads, each with the types that all of its rules can read."""
+    needed: dict[str, frozenset[str]] = {}
     for column in table.columns:
-        for old in column.olds:
+        for place, old in enumerate(column.olds):
             if "." not in old:
-                yield old, column.rule
+                types = column.rule.types(place)
+                needed[old] = needed.get(old, types) & types
+    return needed

@@ -273,6 +273,9 @@ def _told(figures: Figures) -> dict[str, Any]:
         "unknown_tables": figures.survey.unknown_tables,
         "unknown_columns": figures.survey.unknown_columns,
         "dropped_columns": figures.survey.dropped,
+        "mapped_columns": {
+            table: {"moved": moved, "found": found} for table, (moved, found) in figures.survey.mapped.items()
+        },
         "changed": [
             {"table": table, "column": column, "rule": rule, "values": count}
             for table, counts in figures.notes.counts.items()

@@ -18,6 +18,8 @@ class Survey:
     """Tables and `table.column`s that the map needs."""
     wrong: list[str] = field(default_factory=list)
     """Columns of a type that their rule cannot read."""
+    mapped: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Legacy table -> how many of its columns move, and how many it has."""
     unknown_tables: list[str] = field(default_factory=list)
     unknown_columns: list[str] = field(default_factory=list)
     """`table.column`."""
@@ -66,6 +68,7 @@ def survey(catalog: Catalog) -> Survey:
                 found.wrong.append(
                     f"column {table.old}.{name} is in the character set {column.charset}, which is not known here"
                 )
+        found.mapped[table.old] = (len(needed.keys() & legacy.columns.keys()), len(legacy.columns))
         found.dropped += [f"{table.old}.{name}" for name in legacy.columns if name in table.dropped]
         found.unknown_columns += [
             f"{table.old}.{name}" for name in legacy.columns if name not in needed and name not in table.dropped

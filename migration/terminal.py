@@ -106,9 +106,20 @@ def print_plan(console: Console, figures: Figures, seconds: float) -> None:
     """What was found, what would become of it, and how long that would take."""
     console.print(f"[bold]{escape(figures.catalog.source)}[/] ({escape(figures.catalog.server)})")
     _print_survey(console, figures)
-    _print_tables(
-        console, [table.told() | {"new": table.new} for table in figures.tables], ("read", "written", "rejected")
-    )
+    tables = [
+        (
+            table.old,
+            table.new,
+            "{} of {}".format(*figures.survey.mapped[table.old]),
+            table.read,
+            table.written,
+            table.rejected,
+        )
+        for table in figures.tables
+    ]
+    total = ("", "", "", *(sum(int(table[n]) for table in tables) for n in (3, 4, 5)))
+    heads = ("legacy table", "new table", "columns that move", "rows", "would move", "would be refused")
+    _print(console, "Tables", heads, [*tables, total])
     rows = [
         (table, column, RULES.get(rule, rule), count, _examples(figures, table, column, rule))
         for table, counts in figures.notes.counts.items()

@@ -255,7 +255,7 @@ def _zones(legacy: str, business: str) -> Zones:
 
     try:
         return Zones(ZoneInfo(legacy), ZoneInfo(business))
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise typer.BadParameter(
             f"{legacy}: no such time zone; write one like America/Denver", param_hint="--legacy-zone"
         ) from error

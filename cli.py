@@ -29,6 +29,9 @@ DATA = Annotated[
     typer.Option("--data", metavar="DIR", help="Folder of the stack to talk to (default: .rewards in the project)."),
 ]
 
+MIGRATE = "migrate"
+"""Its commands work as the schema's owner."""
+
 
 def build() -> typer.Typer:
     """The application `rewards` with all of its commands."""
@@ -53,7 +56,7 @@ def build() -> typer.Typer:
         app.command()(command)
     app.add_typer(connectors.commands.connectors_app, name="connectors")
     app.add_typer(migration.commands.database_app, name="database")
-    app.add_typer(migration.commands.migrate_app(_legacy_server), name="migrate")
+    app.add_typer(migration.commands.migrate_app(_legacy_server), name=MIGRATE)
     app.add_typer(api.commands.app, name="api")
     app.add_typer(api.commands.encryption_app, name="encryption")
     return app
@@ -85,25 +88,25 @@ def use_stack(path: Path | None, *, as_owner: bool = False) -> None:
             os.environ[name] = value
 
 
-def _name_the_stack(app: typer.Typer) -> typer.Typer:
+def _name_the_stack(app: typer.Typer, *, as_owner: bool = False) -> typer.Typer:
     """Give every command that has none an option `--data DIR`, which names the stack it talks to."""
     for info in (*app.registered_commands, app.registered_callback):
         if info is not None and info.callback is not None:
-            info.callback = _with_data_option(info.callback)
+            info.callback = _with_data_option(info.callback, as_owner=as_owner)
     for group in app.registered_groups:
         if group.typer_instance is not None:
-            _name_the_stack(group.typer_instance)
+            _name_the_stack(group.typer_instance, as_owner=group.name == MIGRATE)
     return app
 
 
-def _with_data_option(command: Callable[..., None]) -> Callable[..., None]:
+def _with_data_option(command: Callable[..., None], *, as_owner: bool) -> Callable[..., None]:
     signature = inspect.signature(command, eval_str=True)
     if "data" in signature.parameters:
         return command
 
     @functools.wraps(command)
     def with_stack(*arguments: object, data: Path | None, **options: object) -> None:
-        use_stack(data, as_owner=command.__module__ == migration.commands.__name__)
+        use_stack(data, as_owner=as_owner)
         command(*arguments, **options)
 
     option = inspect.Parameter("data", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=DATA)

@@ -6,7 +6,8 @@ A row that needs one that is not there is refused, and so are those that need it
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -41,14 +42,31 @@ class Acceptance:
 
     def cell(self, table: Table, column: Column) -> Cell:
         """What a rule needs to know of a column."""
-        old = column.olds[0]
+        return self.cell_of(table, column.olds[0])
+
+    def cell_of(self, table: Table, old: str) -> Cell:
+        """The same of a legacy column."""
         owner, _, name = old.rpartition(".")
         encoding = self.encodings.get((owner or table.old, name), "latin1")
         return Cell(table.old, old, encoding, self.context)
 
 
-def accept(read: Reader, encodings: Encodings, zones: Zones, *, merge_emails: bool) -> Acceptance:
+def accept(
+    read: Reader,
+    encodings: Encodings,
+    zones: Zones,
+    *,
+    merge_emails: bool,
+    division_ids: Mapping[str, int] | None = None,
+) -> Acceptance:
     """Find out which rows others may refer to.
+
+    Args:
+        read: reads the legacy database.
+        encodings: of its columns.
+        zones: its own, and the program's.
+        merge_emails: whether the oldest user takes the place of others with the same e-mail.
+        division_ids: code -> id of divisions that stand in the new database; they keep their ids.
 
     Raises:
         MigrationError: e-mails that differ in case only, unless they are to be merged.
@@ -62,9 +80,12 @@ def accept(read: Reader, encodings: Encodings, zones: Zones, *, merge_emails: bo
             if isinstance(column.rule, SortOrder):
                 ranks[table.old] = _places(raw for (raw,) in read(table.old, column.olds))
         if table is DIVISIONS:
-            accepted[table.old] = _numbered(read, found.cell(table, table.columns[1]))
+            accepted[table.old] = _numbered(read, found.cell(table, table.columns[1]), division_ids or {})
         elif table.old in referred:
             accepted[table.old] = {key: key for key in _accepted(read, table, found)}
+        for column in table.columns:
+            if column.unique:
+                _require_unique(read, table, column, found)
         if table.old == "users":
             found.merged = _merged(read, found, merge=merge_emails)
             accepted["users"].update(found.merged)
@@ -77,14 +98,16 @@ def _places(raws: Iterable[Raw]) -> dict[float, int]:
     }
 
 
-def _numbered(read: Reader, cell: Cell) -> dict[Key, int]:
-    """Divisions get new ids, in the order in which they are shown."""
+def _numbered(read: Reader, cell: Cell, known: Mapping[str, int]) -> dict[Key, int]:
+    """Divisions get new ids, in the order in which they are shown; those that stand there keep theirs."""
+    taken = {code_of(code.encode(), replace(cell, encoding="utf-8")): number for code, number in known.items()}
+    free = (number for number in count(1) if number not in taken.values())
     rows = sorted(
         (float(order or b"0"), code_of(code, cell))
         for code, order in read("divisions", ("division_cd", "sort_order"))
         if code
     )
-    return {code: number for number, (_, code) in enumerate(rows, start=1)}
+    return {code: taken.get(code) or next(free) for _, code in rows}
 
 
 def _accepted(read: Reader, table: Table, found: Acceptance) -> Iterable[int]:
@@ -98,6 +121,23 @@ def _accepted(read: Reader, table: Table, found: Acceptance) -> Iterable[int]:
         except RefusedError:
             continue
         yield int(key or b"0")
+
+
+def _require_unique(read: Reader, table: Table, column: Column, found: Acceptance) -> None:
+    """Raise `MigrationError` where two rows that would move have the same text."""
+    moving = set(_accepted(read, table, found))
+    cell = found.cell(table, column)
+    seen: dict[str, int] = {}
+    for raw_key, raw in read(table.old, (table.key[0], column.olds[0])):
+        key = int(raw_key or b"0")
+        if key in moving and raw is not None:
+            text = str(column.rule.apply((raw,), cell, []))
+            if text in seen:
+                raise MigrationError(
+                    f"table {table.old}, keys {seen[text]} and {key}, column {column.old}: both are {text!r}, and one row may be."
+                    " No rule covers this; nothing was written. Remove one of them in the legacy database and start again"
+                )
+            seen[text] = key
 
 
 def _merged(read: Reader, found: Acceptance, *, merge: bool) -> dict[Key, int]:

@@ -21,7 +21,7 @@ _SUBJECTS: Final = {
         "JOIN prize_options AS o ON o.id = t.prize_option_id JOIN prizes AS p ON p.id = t.prize_id",
     ),
     "property_development": (
-        "nullif(concat_ws(', lot ', nullif(t.project_name, ''), nullif(t.lot, '')), '')",
+        "nullif(concat_ws(', ', nullif(t.project_name, ''), 'lot ' || nullif(t.lot, '')), '')",
         "LEFT JOIN divisions AS d ON d.id = t.division_id",
     ),
     "adjustment": ("t.description", "LEFT JOIN divisions AS d ON d.id = t.division_id"),
@@ -39,16 +39,20 @@ def write_entries(connection: Connection, rows: int, business_zone: str) -> None
     """
     parts = "\nUNION ALL\n".join(_subjects(table, table.entry) for table in TABLES if table.entry is not None)
     with connection.cursor() as cursor:
-        # A sequence does not forget the numbers that a killed run took, and two runs shall give the same ids.
-        continue_ids(cursor, LOG, "id")
+        # Ids of our own: the table's sequence does not forget the numbers that a killed run took, and two runs shall give the same.
+        cursor.execute("SELECT coalesce(max(id), 0) + 1 FROM point_entries")
+        (first,) = cursor.fetchone() or (1,)
+        cursor.execute(f"CREATE TEMP SEQUENCE incoming_ids START {int(first)}")
         with put_off(connection, LOG) if _is_larger(cursor, rows) else nullcontext():
             cursor.execute(_WRITE_ENTRIES.format(parts=parts), {"zone": business_zone})
+        cursor.execute("DROP SEQUENCE incoming_ids")
+        continue_ids(cursor, LOG, "id")
 
 
 _WRITE_ENTRIES: Final = """
-INSERT INTO point_entries (reward_group_id, company, kind, points_before, points_after, delta, effective_on, recorded_at, cause,
+INSERT INTO point_entries (id, reward_group_id, company, kind, points_before, points_after, delta, effective_on, recorded_at, cause,
   source_transaction, facts)
-SELECT n.reward_group_id, n.company, n.kind, 0, n.points, n.points,
+SELECT nextval('incoming_ids'), n.reward_group_id, n.company, n.kind, 0, n.points, n.points,
   (n.created_at AT TIME ZONE %(zone)s)::date, n.created_at, n.source_transaction || ' of the legacy program', n.source_transaction,
   jsonb_build_object('title', n.title)
 FROM (

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
+import pymysql
+
 from api.encryption import FieldCipher
 from migration import copytext
+from migration.errors import MigrationError
 from migration.legacy import Connection
 from migration.map import Table
 from migration.plain import MARK, Query
@@ -70,7 +73,8 @@ class Extraction:
 
     def _with_secrets(self, row: tuple[bytes, *tuple[bytes | None, ...]]) -> bytes:
         """A plain row with values to encrypt."""
-        key = row[0][: row[0].index(b"\t")].decode()
+        # As a number, for one of a column with ZEROFILL begins with zeros.
+        key = int(row[0][: row[0].index(b"\t")])
         parts: list[bytes] = [row[0]]
         for column, value in zip(self._secret, row[1:], strict=True):
             if value is None:
@@ -82,15 +86,25 @@ class Extraction:
         return b"\t".join(parts)
 
 
+class ReadingEndedError(Exception):
+    """Tells COPY to give up, and no more."""
+
+
 class Blocks:
     """Blocks as the file that psycopg2's COPY reads from."""
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
         self._blocks = blocks
+        self.failure: Exception | None = None
+        """What ended the reading. Postgres would write its text, with a legacy value in it, to its log."""
 
     def read(self, size: int = -1, /) -> bytes:  # noqa: ARG002 - a block is what there is; psycopg2 takes any size
         """The next block; b"" at the end."""
-        return next(self._blocks, b"")
+        try:
+            return next(self._blocks, b"")
+        except (MigrationError, pymysql.Error) as error:
+            self.failure = error
+            raise ReadingEndedError from None
 
     def readline(self, size: int = -1, /) -> bytes:
         """The same: COPY does not ask for lines."""

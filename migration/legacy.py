@@ -12,6 +12,7 @@ import pymysql
 from pymysql.cursors import SSCursor
 
 from migration.errors import MigrationError
+from migration.map import SORT_ORDERS
 from migration.rules import ENCODINGS
 
 Connection: TypeAlias = "pymysql.Connection[Any]"
@@ -105,7 +106,7 @@ def connected(address: str) -> Iterator[Connection]:
     place = parse(address)
     try:
         connection: Connection = pymysql.connect(
-            host=place.host, port=place.port, user=place.user, password=place.password, database=place.database,
+            host=place.host, port=place.port, user=place.user, password=place.password.encode(), database=place.database,
             charset="utf8mb4", conv={}, cursorclass=SSCursor, connect_timeout=10, autocommit=True,
         )  # fmt: skip
     except pymysql.Error as error:
@@ -167,6 +168,13 @@ def catalog(connection: Connection, address: str) -> Catalog:
     return Catalog(
         str(place), version, {name: LegacyTable(name, engine, columns) for name, (engine, columns) in tables.items()}
     )
+
+
+def raw_value(table: str, column: str) -> str:
+    """SQL for a column's bytes, whatever its type. `column` may name another table: `table.column`."""
+    full = column if "." in column else f"{table}.{column}"
+    value = f"{quoted(full)} * 1e0" if full in SORT_ORDERS else quoted(full)
+    return f"CAST({value} AS BINARY)"
 
 
 def quoted(name: str) -> str:

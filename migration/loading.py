@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -24,6 +25,9 @@ class Readable(Protocol):
 
     def read(self, size: int = -1, /) -> bytes:
         """The next bytes."""
+
+    failure: Exception | None
+    """What ended the reading, where something did."""
 
     def readline(self, size: int = -1, /) -> bytes:
         """Is not asked for."""
@@ -64,7 +68,12 @@ class Loading:
 
     def _copy(self, cursor: Cursor, into: sql.Identifier, source: Readable) -> int:
         columns = sql.SQL(", ").join(map(sql.Identifier, self._columns))
-        cursor.copy_expert(sql.SQL("COPY {} ({}) FROM STDIN").format(into, columns), source)
+        try:
+            cursor.copy_expert(sql.SQL("COPY {} ({}) FROM STDIN").format(into, columns), source)
+        except psycopg2.Error:
+            if source.failure is not None:
+                raise source.failure from None
+            raise
         return int(cursor.rowcount)
 
     def _merge(self, cursor: Cursor, incoming: sql.Identifier, name: sql.Identifier, count: int) -> Written:
@@ -139,21 +148,22 @@ def _is_empty(cursor: Cursor, table: str) -> bool:
     return cursor.fetchone() == (True,)
 
 
-def continue_sequence(connection: Connection, table: Table) -> None:
-    """The next id comes after the highest one."""
+def continue_sequence(connection: Connection, table: Table, highest: int) -> None:
+    """The next id comes after the highest one of the legacy table, of refused rows as well."""
     if len(table.new_key) == 1:
         with connection.cursor() as cursor:
-            continue_ids(cursor, table.new, table.new_key[0])
+            continue_ids(cursor, table.new, table.new_key[0], highest)
 
 
-def continue_ids(cursor: Cursor, table: str, key: str) -> None:
-    """The next id of a sequence comes after the highest one that stands there."""
+def continue_ids(cursor: Cursor, table: str, key: str, highest: int = 0) -> None:
+    """The next id of a sequence comes after the highest one that stands there; what was given once is not given again."""
     cursor.execute("SELECT pg_get_serial_sequence(%s, %s)", (table, key))
     (sequence,) = cursor.fetchone() or (None,)
     if sequence is not None:
         cursor.execute(
-            sql.SQL("SELECT setval(%s, coalesce(max({}), 0) + 1, false) FROM {}").format(
-                sql.Identifier(key), sql.Identifier(table)
-            ),
-            (sequence,),
+            sql.SQL(
+                "SELECT setval(%(sequence)s, greatest(%(highest)s, coalesce(max({}), 0),"
+                " (SELECT last_value - CASE WHEN is_called THEN 0 ELSE 1 END FROM {})) + 1, false) FROM {}"
+            ).format(sql.Identifier(key), sql.SQL(sequence), sql.Identifier(table)),
+            {"sequence": sequence, "highest": highest},
         )

@@ -34,6 +34,8 @@ class Column:
     """`column`, or `table.column` of the joined table; two with a comma between them where the rule takes two."""
     new: str
     rule: Rule
+    unique: bool = False
+    """Whether no two rows may have the same text there."""
 
     @property
     def olds(self) -> tuple[str, ...]:
@@ -109,7 +111,7 @@ TABLES: Final = (
         ("role_id",),
         (
             Column("role_id", "id", Integer(required=True)),
-            Column("role_name", "name", Text(required=True)),
+            Column("role_name", "name", Text(required=True), unique=True),
             Column("sort_order", "sort_order", SortOrder()),
         ),
     ),
@@ -131,7 +133,7 @@ TABLES: Final = (
         (
             Column("r_id", "id", Integer(required=True)),
             Column("rewards_id", "reward_group_id", Reference("rewards_groups", required=True)),
-            Column("master_acct_id", "customer_master_id", Text(required=True)),
+            Column("master_acct_id", "customer_master_id", Text(required=True), unique=True),
             Column("rewards_groups.created_on", "enrolled_at", EnrolledOn()),
         ),
         dropped=("created_on",),
@@ -285,3 +287,18 @@ TABLES: Final = (
 
 LEFT_BEHIND: Final = frozenset({"points", "log"})
 """Tables that are known and not wanted: the old system's calculated points and its log. Others are unknown."""
+
+
+SORT_ORDERS: Final = frozenset(
+    f"{table.old}.{old}"
+    for table in TABLES
+    for column in table.columns
+    for old in column.olds
+    if isinstance(column.rule, SortOrder)
+)
+"""Legacy columns that are fractions: a server shows a FLOAT with six digits, unless it is made a DOUBLE."""
+
+
+def is_numbered(table: Table) -> bool:
+    """Whether the rows keep a number as their key, so that both databases give them in the same order."""
+    return len(table.key) == 1 and isinstance(table.columns[0].rule, Integer)

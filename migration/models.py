@@ -47,7 +47,7 @@ class MigrationFinding(Base):
     old: Mapped[bytes | None] = mapped_column(LargeBinary)
     """The bytes that stood there; encrypted where the column is (api/encryption.py)."""
     new: Mapped[str | None]
-    """What stands in the new database now; null also where the column is encrypted."""
+    """What stands in the new database now; `(encrypted)` where the column is."""
     encrypted: Mapped[bool]
 
 

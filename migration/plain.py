@@ -16,7 +16,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from migration.acceptance import Acceptance
-from migration.legacy import LegacyColumn, LegacyTable, quoted
+from migration.legacy import LegacyColumn, LegacyTable, quoted, raw_value
 from migration.map import Column, Table
 from migration.rules import (
     BIGINT_MAX,
@@ -41,6 +41,8 @@ YEARS: Final = range(1970, 2038)
 """Of changes of the clock; other years' moments are all looked at."""
 MINUTES: Final = (0, 1, 15, 30, 45, 59)
 """Of an hour, when clocks were ever changed, and the last before."""
+MERGED: Final = ("users", "rewards_favorites")
+"""Tables in which rows may become one when users are merged."""
 GAPS_MAX: Final = 20_000
 """A condition names so many missing ids at most; where more are missing, no row is plain."""
 
@@ -84,11 +86,15 @@ def query(table: Table, legacy: LegacyTable, acceptance: Acceptance, *, joined: 
     olds = tuple(dict.fromkeys(old for column in table.columns for old in column.olds))
     olds += tuple(name for name in legacy.columns if name not in olds)
     sql = {old: f"{quoted(table.old)}.{quoted(old)}" if "." not in old else quoted(old) for old in olds}
-    raw = "CONCAT_WS(',', 0x01, {})".format(", ".join(f"IFNULL(HEX(CAST({sql[old]} AS BINARY)), '-')" for old in olds))
+    raw = "CONCAT_WS(',', 0x01, {})".format(", ".join(f"IFNULL(HEX({raw_value(table.old, old)}), '-')" for old in olds))
     secret = tuple(column for column in table.columns if isinstance(column.rule, Encrypted))
     columns = tuple(column for column in table.columns if column not in secret) + secret
     owners = {one.name: one for one in (legacy, joined) if one is not None}
-    forms = [_form(column, table, sql, owners, acceptance) for column in columns]
+    if acceptance.merged and table.old in MERGED:
+        # Users that others take the place of are refused, and what is theirs may meet: nothing is plain.
+        forms: list[Form | None] = [None]
+    else:
+        forms = [_form(column, table, sql, owners, acceptance) for column in columns]
     if any(form is None for form in forms):
         line, beside = raw, ""
     else:
@@ -226,12 +232,12 @@ def _code(rule: Reference, source: Source, accepted: dict[str, int]) -> Form | N
     codes = [code for code in accepted if code.isascii() and code.isalnum()]
     if not codes:
         return None
-    names = ", ".join(f"'{code}'" for code in codes)
-    # Compared in lower case and as bytes, so that the server's collation has no say.
-    place = f"FIELD(CAST(LOWER({source.sql}) AS BINARY), {names})"
+    # Compared as bytes, in capitals or without any, so that the server's collation has no say.
+    names = ", ".join(f"'{code.upper()}', '{code}'" for code in codes)
+    place = f"FIELD(CAST({source.sql} AS BINARY), {names})"
     conditions = _present(source, required=rule.required)
     conditions.append(f"{place} > 0" if rule.required else f"({source.sql} IS NULL OR {place} > 0)")
-    numbers = ", ".join(str(accepted[code]) for code in codes)
+    numbers = ", ".join(f"{accepted[code]}, {accepted[code]}" for code in codes)
     return Form(" AND ".join(conditions), f"ELT({place}, {numbers})")
 
 

@@ -7,8 +7,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-import psycopg2
-
+from migration.connection import connect
 from migration.errors import MigrationError
 from migration.map import TABLES
 
@@ -94,10 +93,7 @@ def report(database_url: str) -> Report:
     Raises:
         MigrationError: there was none, or Postgres does not answer.
     """
-    try:
-        connection = psycopg2.connect(database_url, application_name="rewards migrate report", connect_timeout=10)
-    except psycopg2.OperationalError as error:
-        raise MigrationError(f"sunroc_rewards does not answer: {str(error).strip()}") from error
+    connection = connect(database_url, "rewards migrate report")
     with closing(connection), connection.cursor() as cursor:
         cursor.execute(
             "SELECT source, server, options, started_at, finished_at, tables, points, left_behind,"
@@ -119,7 +115,8 @@ def report(database_url: str) -> Report:
                 (table, column, rule, EXAMPLES),
             )
             examples = [
-                (key, _shown(old, encrypted=hidden), _new(new, encrypted=hidden)) for key, old, new, hidden in cursor
+                (printable(key), _shown(old, encrypted=hidden), _new(new, encrypted=hidden))
+                for key, old, new, hidden in cursor
             ]
             found.changes.append(Change(table, column, rule, count, examples))
         cursor.execute("SELECT count(*)::int FROM migration_rejects")
@@ -128,7 +125,7 @@ def report(database_url: str) -> Report:
             "SELECT table_name, key, reason FROM migration_rejects ORDER BY table_name, length(key), key LIMIT %s",
             (REJECTS_SHOWN,),
         )
-        found.rejects = [Reject(*reject) for reject in cursor.fetchall()]
+        found.rejects = [Reject(table, printable(key), printable(reason)) for table, key, reason in cursor.fetchall()]
         return found
 
 
@@ -138,8 +135,17 @@ def _shown(old: memoryview | None, *, encrypted: bool) -> str:
         return "(kept encrypted)"
     if old is None:
         return "NULL"
-    return bytes(old).decode("ascii", "backslashreplace").replace("\0", "\\x00") or "''"
+    return printable(bytes(old).decode("ascii", "backslashreplace")) or "''"
 
 
 def _new(new: str | None, *, encrypted: bool) -> str:
-    return "(encrypted)" if encrypted and new is not None else "NULL" if new is None else new
+    if new is None:
+        return "NULL"
+    return "(encrypted)" if encrypted else printable(new) or "''"
+
+
+def printable(text: str) -> str:
+    """Text without what a terminal would take for an order: such characters are written as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import datetime as dt
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Final, TypeAlias
@@ -280,7 +280,10 @@ class EnrolledOn(Rule):
         """Source: "new `enrolled_at` = the group's `created_on`". No group: the row is refused for that anyway."""
         if raws[0] is None:
             return None
-        return Moment().apply(raws, cell, findings).astimezone(cell.context.business_zone).date()
+        found: list[Finding] = []
+        date = Moment().apply(raws, cell, found).astimezone(cell.context.business_zone).date()
+        findings += [Finding(finding.column, finding.rule, finding.old, date) for finding in found]
+        return date
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +299,11 @@ class MomentWhenTrue(Rule):
         flag, moment = raws
         if flag is None or not Flag().apply((flag,), cell, findings):
             return None
-        return Moment().apply((moment,), cell, [])
+        try:
+            return Moment().apply((moment,), cell, [])
+        except UncoveredError:
+            # The moment's own column stops the load, and names itself.
+            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,7 +373,9 @@ class Encrypted(Rule):
             raise UncoveredError(
                 cell.column, "is no value of its kind (which one is not told, for it is personal)"
             ) from None
-        findings += [Finding(f.column, f.rule, f.old, None, encrypted=True) for f in found]
+        findings += [
+            Finding(f.column, f.rule, f.old, None if f.new is None else "(encrypted)", encrypted=True) for f in found
+        ]
         return None if value is None else str(value)
 
 
@@ -411,6 +420,18 @@ def first_reading(local: dt.datetime, zone: ZoneInfo) -> tuple[dt.datetime, str 
 def code_of(raw: bytes, cell: Cell) -> str:
     """A code as MySQL compares it: neither case nor spaces at its end count."""
     return decode(raw, cell).rstrip(" ").casefold()
+
+
+def key_text(raws: Iterable[tuple[Raw, Cell]]) -> str:
+    """A row's key for people: its columns with commas between them."""
+    return ",".join(_told(raw or b"", cell) for raw, cell in raws)
+
+
+def _told(raw: bytes, cell: Cell) -> str:
+    try:
+        return decode(raw, cell).replace("\0", "")
+    except UncoveredError:
+        return raw.decode("ascii", "backslashreplace").replace("\0", "")
 
 
 def _required(raw: Raw, cell: Cell) -> bytes:

@@ -9,18 +9,20 @@ from __future__ import annotations
 import datetime as dt
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from api.encryption import FieldCipher
 from migration import entries, legacy, target
 from migration.acceptance import Acceptance, Zones, accept
+from migration.connection import division_ids
 from migration.extract import Blocks, Extraction
-from migration.legacy import Catalog, Connection, quoted
+from migration.legacy import Catalog, Connection, quoted, raw_value
 from migration.loading import Loading, Written, continue_sequence
-from migration.map import TABLES, Table
+from migration.map import TABLES, Table, is_numbered
 from migration.plain import Query, query
 from migration.rules import Raw
 from migration.survey import Survey, survey
@@ -74,13 +76,15 @@ class TableFigures:
     different_keys: tuple[str, ...] = ()
     rejected: int = 0
     entries: int = 0
+    highest: int = 0
+    """The highest number in the legacy table: what is numbered after it, the new system has made."""
     seconds: float = 0.0
 
     def told(self) -> dict[str, Any]:
         """For the report."""
         return {
             "legacy": self.old, "read": self.read, "written": self.written, "kept": self.kept, "different": self.different,
-            "different_keys": list(self.different_keys), "rejected": self.rejected, "entries": self.entries,
+            "different_keys": list(self.different_keys), "rejected": self.rejected, "entries": self.entries, "highest": self.highest,
             "seconds": round(self.seconds, 3),
         }  # fmt: skip
 
@@ -112,11 +116,11 @@ def plan(address: str, options: Options, cipher: FieldCipher, progress: Progress
     Raises:
         MigrationError: the legacy database is not as the map says, or holds a value that no rule covers.
     """
-    with _reading(address, options, progress) as reading:
+    with _reading(address, options, progress, {}) as reading:
         for table in TABLES:
             extraction = reading.extraction(table, cipher)
             started = time.monotonic()
-            for _ in extraction.blocks(reading.connection, lambda rows, table=table: progress.advance(table.old, rows)):  # type: ignore[misc]
+            for _ in extraction.blocks(reading.connection, partial(progress.advance, table.old)):
                 pass
             reading.done(table, extraction, None, time.monotonic() - started)
         return reading.figures
@@ -129,28 +133,26 @@ def run(address: str, owner_url: str, options: Options, cipher: FieldCipher, pro
         MigrationError: as `plan`, or Postgres refused something; nothing of this run stays.
     """
     started_at = dt.datetime.now(dt.UTC)
-    with (
-        target.connected(owner_url, options.zones.legacy.key) as connection,
-        _reading(address, options, progress) as reading,
-    ):
+    with target.connected(owner_url, options.zones.legacy.key) as connection:
         target.begin(connection)
-        for table in TABLES:
-            started = time.monotonic()
-            extraction = reading.extraction(table, cipher)
-            blocks = extraction.blocks(reading.connection, lambda rows, table=table: progress.advance(table.old, rows))  # type: ignore[misc]
-            written = Loading(connection, table, extraction.columns).load(Blocks(blocks))
-            continue_sequence(connection, table)
-            reading.done(table, extraction, written, time.monotonic() - started)
-        figures = reading.figures
-        target.write_report(connection, figures.notes.findings, figures.notes.rejects)
-        _write_entries(connection, figures, options, progress)
-        finished_at = dt.datetime.now(dt.UTC)
-        target.write_run(connection, _told(figures, started_at, finished_at))
-        target.tell_pages(connection)
-        progress.say("committing")
-        connection.commit()
-        figures.seconds = (dt.datetime.now(dt.UTC) - started_at).total_seconds()
-        return figures
+        with _reading(address, options, progress, division_ids(connection)) as reading:
+            for table in TABLES:
+                started = time.monotonic()
+                extraction = reading.extraction(table, cipher)
+                blocks = extraction.blocks(reading.connection, partial(progress.advance, table.old))
+                written = Loading(connection, table, extraction.columns).load(Blocks(blocks))
+                continue_sequence(connection, table, reading.highest(table))
+                reading.done(table, extraction, written, time.monotonic() - started)
+            figures = reading.figures
+            target.write_report(connection, figures.notes.findings, figures.notes.rejects)
+            _write_entries(connection, figures, options, progress)
+            finished_at = dt.datetime.now(dt.UTC)
+            target.write_run(connection, _told(figures, started_at, finished_at))
+            target.tell_pages(connection)
+            progress.say("committing")
+            connection.commit()
+            figures.seconds = (dt.datetime.now(dt.UTC) - started_at).total_seconds()
+            return figures
 
 
 def _write_entries(connection: Any, figures: Figures, options: Options, progress: Progress) -> None:  # noqa: ANN401 - psycopg2's
@@ -204,9 +206,17 @@ class Reading:
         transformer = Transformer(table, asked.columns, asked.olds, self.acceptance, cipher, self.figures.notes)
         return Extraction(table, asked, transformer, cipher)
 
+    def highest(self, table: Table) -> int:
+        """The highest number that the legacy table gave, 0 where its key is none."""
+        if not is_numbered(table):
+            return 0
+        statement = f"SELECT COALESCE(MAX({quoted(table.key[0])}), 0) FROM {quoted(table.old)}"  # noqa: S608 - of the map
+        return _number(self.connection, statement)
+
     def done(self, table: Table, extraction: Extraction, written: Written | None, seconds: float) -> None:
         """Note what became of a table."""
         figures = TableFigures(table.old, table.new, read=extraction.rows_read, seconds=seconds)
+        figures.highest = self.highest(table)
         figures.rejected = self.figures.notes.refused.get(table.old, 0)
         if written is None:
             figures.written = extraction.rows_out
@@ -218,7 +228,9 @@ class Reading:
 
 
 @contextmanager
-def _reading(address: str, options: Options, progress: Progress) -> Iterator[Reading]:
+def _reading(
+    address: str, options: Options, progress: Progress, known_divisions: Mapping[str, int]
+) -> Iterator[Reading]:
     with (
         legacy.connected(address) as connection,
         tempfile.TemporaryFile() as findings,
@@ -234,14 +246,20 @@ def _reading(address: str, options: Options, progress: Progress) -> Iterator[Rea
         figures.points = {
             table.entry.kind: {"legacy": table.entry.sign * _sum(connection, table)} for table in TABLES if table.entry
         }
-        acceptance = accept(_reader(connection), catalog.encodings, options.zones, merge_emails=options.merge_emails)
+        acceptance = accept(
+            _reader(connection),
+            catalog.encodings,
+            options.zones,
+            merge_emails=options.merge_emails,
+            division_ids=known_divisions,
+        )
         progress.begin({table.old: _count(connection, table.old) for table in TABLES})
         yield Reading(connection, acceptance, figures, progress)
 
 
 def _reader(connection: Connection) -> Callable[[str, Sequence[str]], Iterator[tuple[Raw, ...]]]:
     def read(table: str, columns: Sequence[str]) -> Iterator[tuple[Raw, ...]]:
-        names = ", ".join(f"CAST({quoted(name)} AS BINARY)" for name in columns)
+        names = ", ".join(raw_value(table, name) for name in columns)
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT {names} FROM {quoted(table)}")  # noqa: S608 - quoted names of the map
             while rows := cursor.fetchmany(1_000):

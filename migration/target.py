@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, Any, Final
 
 import psycopg2
@@ -16,6 +15,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from api.listener import CHANNEL
+from migration.connection import connect
 from migration.errors import MigrationError
 from migration.map import TABLES
 
@@ -24,7 +24,6 @@ LOCK: Final = 5_271_004
 LOCK_SECONDS: Final = 60.0
 """A run that was killed lets go once Postgres has noticed; that takes a moment."""
 ATTEMPTS: Final = 3
-VERSIONS: Final = Path(__file__).with_name("versions")
 LOG: Final = "point_entries"
 REPORT: Final = ("migration_findings", "migration_rejects")
 
@@ -36,12 +35,7 @@ def connected(owner_url: str, legacy_zone: str) -> Iterator[Connection]:
     Raises:
         MigrationError: nobody answers, or the schema is not at the newest version.
     """
-    try:
-        connection: Connection = psycopg2.connect(owner_url, application_name="rewards migrate", connect_timeout=10)
-    except psycopg2.OperationalError as error:
-        raise MigrationError(
-            f"sunroc_rewards does not answer: {str(error).strip()}. Start it with `rewards up`"
-        ) from error
+    connection = connect(owner_url, "rewards migrate")
     try:
         with connection.cursor() as cursor:
             # COPY reads times of the legacy zone in it. A run that was killed is noticed within a second.
@@ -50,31 +44,12 @@ def connected(owner_url: str, legacy_zone: str) -> Iterator[Connection]:
             cursor.execute("SET datestyle = 'ISO, YMD'")
             # Compiling the plans of a few large statements costs more than it saves.
             cursor.execute("SET jit = off")
-            _require_schema(cursor)
         connection.commit()
         yield connection
     except psycopg2.Error as error:
         raise MigrationError(_words(error)) from error
     finally:
         connection.close()
-
-
-def _require_schema(cursor: Cursor) -> None:
-    cursor.execute("SELECT to_regclass('alembic_version') IS NOT NULL")
-    version = None
-    if cursor.fetchone() == (True,):
-        cursor.execute("SELECT version_num FROM alembic_version")
-        (version,) = cursor.fetchone() or (None,)
-    if version != newest_version():
-        raise MigrationError(
-            f"the schema of sunroc_rewards is at version {version or 'none'}, and {newest_version()} is needed:"
-            " `rewards database upgrade`"
-        )
-
-
-def newest_version() -> str:
-    """The schema's newest version, by the names of its files: Alembic itself would take as much memory as all of the run."""
-    return max(file.name[:4] for file in VERSIONS.glob("[0-9]*.py"))
 
 
 def begin(connection: Connection) -> None:

@@ -20,7 +20,7 @@ from rich.progress import (
 from rich.table import Table
 
 from migration.comparison import Comparison
-from migration.report import RULES, Report
+from migration.report import RULES, Report, printable
 from migration.run import Figures
 
 RUN_IN_READINGS: Final = 2.3
@@ -145,7 +145,7 @@ def print_run(console: Console, figures: Figures) -> None:
         if table.different:
             console.print(
                 f"[yellow]{table.new}: {table.different:,} rows stood there already with other values, and stay as they are:"
-                f" {escape(', '.join(table.different_keys))}{' …' if table.different > len(table.different_keys) else ''}[/]"
+                f" {escape(printable(', '.join(table.different_keys)))}{' …' if table.different > len(table.different_keys) else ''}[/]"
             )
     changed = sum(sum(counts.values()) for counts in figures.notes.counts.values())
     refused = sum(figures.notes.refused.values())
@@ -206,7 +206,9 @@ def print_comparisons(console: Console, comparisons: Sequence[Comparison]) -> No
     _print(console, "Every row, value by value", heads, rows)
     for comparison in comparisons:
         for difference in comparison.differences:
-            console.print(f"[red]{comparison.name} {escape(difference.key)}: {escape(difference.what)}[/]")
+            console.print(
+                f"[red]{comparison.name} {escape(printable(difference.key))}: {escape(printable(difference.what))}[/]"
+            )
         if comparison.own:
             console.print(f"{comparison.name}: {comparison.own:,} rows are the new system's own, made since.")
         if comparison.replaced:
@@ -257,5 +259,5 @@ def _print(console: Console, title: str, heads: Sequence[str], rows: Sequence[Se
     for n, head in enumerate(heads):
         table.add_column(head, justify="right" if isinstance(rows[0][n], int) else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(f"{value:,}" if isinstance(value, int) else escape(str(value)) for value in row))
+        table.add_row(*(f"{value:,}" if isinstance(value, int) else escape(printable(str(value))) for value in row))
     console.print(table)

@@ -16,7 +16,7 @@ from migration import copytext
 from migration.acceptance import Acceptance
 from migration.errors import MigrationError, UncoveredError
 from migration.map import Column, Table
-from migration.rules import Cell, Encrypted, Finding, Raw, Reference, RefusedError, Value, decode
+from migration.rules import Cell, Encrypted, Finding, Raw, Reference, RefusedError, Value, decode, key_text
 
 Row = tuple[Value | bytes, ...]
 """New values in the order of the query's columns; encrypted ones as bytes."""
@@ -50,7 +50,11 @@ class Notes:
                 old = cipher.encrypt(old.decode("latin-1"), finding_place(table, key, finding.column))
             new = None if finding.new is None else copytext.written(finding.new)
             fields = [copytext.written(value) for value in (table, key, finding.column, finding.rule)]
-            fields += [copytext.written(old), new or copytext.NULL, copytext.written(finding.encrypted)]
+            fields += [
+                copytext.written(old),
+                copytext.NULL if new is None else new,
+                copytext.written(finding.encrypted),
+            ]
             self.findings.write(b"\t".join(fields) + b"\n")
 
     def refuse(self, table: str, key: str, content: dict[str, Any], reason: str) -> None:
@@ -98,7 +102,7 @@ class Transformer:
         self._notes = notes
         self._olds = olds
         place = {old: number for number, old in enumerate(olds)}
-        self._key = [place[name] for name in table.key]
+        self._key = [(place[name], acceptance.cell_of(table, name)) for name in table.key]
         self._steps = [
             (column, acceptance.cell(table, column), tuple(place[old] for old in column.olds)) for column in columns
         ]
@@ -138,11 +142,11 @@ class Transformer:
 
     def key(self, raws: Sequence[Raw]) -> str:
         """A row's key for people."""
-        return ",".join((raws[number] or b"").decode("latin-1") for number in self._key)
+        return key_text((raws[number], cell) for number, cell in self._key)
 
     def _leave_merged(self, raws: Sequence[Raw]) -> None:
         if self._table.old == "users":
-            user = int(raws[self._key[0]] or b"0")
+            user = int(raws[self._key[0][0]] or b"0")
             if user in self._acceptance.merged:
                 raise RefusedError(f"merged into user {self._acceptance.merged[user]}, which has the same e-mail")
 

@@ -19,11 +19,12 @@ from api.encryption import FieldCipher
 from api.errors import DecryptionError
 from migration import legacy
 from migration.acceptance import Acceptance, Zones, accept
-from migration.comparison import ENTRY, Comparison, Key, Values, is_numbered, match
+from migration.comparison import ENTRY, Comparison, Key, Values, match
+from migration.connection import connect, division_ids
 from migration.errors import MigrationError, UncoveredError
-from migration.legacy import Connection, quoted
-from migration.map import TABLES, Table
-from migration.rules import Encrypted, Finding, Raw, Reference, RefusedError
+from migration.legacy import Connection, quoted, raw_value
+from migration.map import TABLES, Table, is_numbered
+from migration.rules import Encrypted, Finding, Raw, Reference, RefusedError, key_text
 
 ROWS_A_FETCH: Final = 2_000
 UNREADABLE: Final = "cannot be decrypted"
@@ -51,18 +52,17 @@ def verify(
     Raises:
         MigrationError: one of the two does not answer, or the legacy database is not as the map says.
     """
-    try:
-        new = psycopg2.connect(database_url, application_name="rewards migrate verify", connect_timeout=10)
-    except psycopg2.OperationalError as error:
-        raise MigrationError(f"sunroc_rewards does not answer: {str(error).strip()}") from error
+    new = connect(database_url, "rewards migrate verify")
     with closing(new), legacy.connected(address) as old:
         new.set_session(isolation_level="REPEATABLE READ", readonly=True)
         with new.cursor() as cursor:
             cursor.execute("SET timezone = 'UTC'")
         catalog = legacy.catalog(old, address)
         legacy.begin_snapshot(old)
-        acceptance = accept(_reader(old), catalog.encodings, zones, merge_emails=merge_emails)
-        both = _Both(old, new, acceptance, cipher, show)
+        acceptance = accept(
+            _reader(old), catalog.encodings, zones, merge_emails=merge_emails, division_ids=division_ids(new)
+        )
+        both = _Both(old, new, acceptance, cipher, show, _highest(new))
         try:
             return [comparison for table in TABLES for comparison in both.compared(table)]
         except psycopg2.Error as error:
@@ -71,7 +71,7 @@ def verify(
 
 def _reader(connection: Connection) -> Callable[[str, Sequence[str]], Iterator[tuple[Raw, ...]]]:
     def read(table: str, columns: Sequence[str]) -> Iterator[tuple[Raw, ...]]:
-        selected = ", ".join(f"CAST({quoted(name)} AS BINARY)" for name in columns)
+        selected = ", ".join(raw_value(table, name) for name in columns)
         return _rows(connection, f"SELECT {selected} FROM {quoted(table)}")  # noqa: S608 - quoted names of the map
 
     return read
@@ -84,6 +84,14 @@ def _rows(connection: Connection, statement: str) -> Iterator[tuple[Raw, ...]]:
             yield from rows
 
 
+def _highest(new: psycopg2.extensions.connection) -> dict[str, int]:
+    """New table -> the highest legacy number at the last run; what is numbered after it, the new system has made."""
+    with new.cursor() as cursor:
+        cursor.execute("SELECT tables FROM migration_runs ORDER BY id DESC LIMIT 1")
+        (tables,) = cursor.fetchone() or ({},)
+    return {name: figures["highest"] for name, figures in tables.items()}
+
+
 class _Both:
     """The two databases, side by side."""
 
@@ -94,7 +102,9 @@ class _Both:
         acceptance: Acceptance,
         cipher: FieldCipher,
         show: Callable[[str, int], None],
+        highest: dict[str, int],
     ) -> None:
+        self._highest = highest
         self._old = old
         self._new = new
         self._acceptance = acceptance
@@ -106,7 +116,7 @@ class _Both:
     def compared(self, table: Table) -> Iterator[Comparison]:
         """Compare a table with the entries that its rows became, and what was refused of it."""
         rows, refused = Comparison(table.new), set[str]()
-        match(rows, self._expected(table, refused), self._found(table), table, self._show)
+        match(rows, self._expected(table, refused), self._found(table), table, self._highest.get(table.new), self._show)
         for key in self._entries_of_nothing(table):
             rows.differ((key,), "an entry of the log without a row")
         yield rows
@@ -127,13 +137,14 @@ class _Both:
             (column, self._acceptance.cell(table, column), tuple(olds.index(old) for old in column.olds))
             for column in table.columns
         ]
+        keys = [self._acceptance.cell_of(table, name) for name in table.key]
         met: set[Key] = set()
         titles = self._titles.setdefault(table.new, {})
         told = next(
             (n for n, c in enumerate(table.columns) if c.new == ("code" if table.new == "divisions" else "title")), None
         )
         for raws in _rows(self._old, _select(table, olds)):
-            legacy_key = ",".join((raw or b"").decode("latin-1") for raw in raws[: len(table.key)])
+            legacy_key = key_text(zip(raws, keys, strict=False))
             ignored: list[Finding] = []
             try:
                 if table.old == "users" and int(raws[0] or b"0") in self._acceptance.merged:
@@ -244,10 +255,10 @@ def _joined_entries(table: Table) -> sql.Composable:
 
 
 def _select(table: Table, olds: Sequence[str]) -> str:
-    names = [quoted(old if "." in old else f"{table.old}.{old}") for old in olds]
+    names = [raw_value(table.old, old) for old in olds]
     source = quoted(table.old)
     if table.joined:
         by = quoted(table.joined_by)
         source += f" LEFT JOIN {quoted(table.joined)} ON {quoted(table.joined)}.{by} = {source}.{by}"
-    order = f" ORDER BY {names[0]}" if is_numbered(table) else ""
-    return f"SELECT {', '.join(f'CAST({name} AS BINARY)' for name in names)} FROM {source}{order}"  # noqa: S608 - of the map
+    order = f" ORDER BY {quoted(table.old)}.{quoted(table.key[0])}" if is_numbered(table) else ""
+    return f"SELECT {', '.join(names)} FROM {source}{order}"  # noqa: S608 - of the map

@@ -11,9 +11,9 @@ from itertools import count
 from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
 
-from migration.errors import MigrationError
+from migration.errors import MigrationError, UncoveredError
 from migration.map import DIVISIONS, TABLES, Column, Table
-from migration.rules import Cell, Context, Finding, Key, Raw, Reference, RefusedError, SortOrder, code_of, decode
+from migration.rules import Cell, Context, Finding, Key, Raw, Reference, RefusedError, SortOrder, code_of
 
 Reader: TypeAlias = Callable[[str, Sequence[str]], Iterable[tuple[Raw, ...]]]
 """Legacy table and columns -> its rows, in any order."""
@@ -131,7 +131,7 @@ def _require_unique(read: Reader, table: Table, column: Column, found: Acceptanc
     for raw_key, raw in read(table.old, (table.key[0], column.olds[0])):
         key = int(raw_key or b"0")
         if key in moving and raw is not None:
-            text = str(column.rule.apply((raw,), cell, []))
+            text = _text(column, cell, raw, key)
             if text in seen:
                 raise MigrationError(
                     f"table {table.old}, keys {seen[text]} and {key}, column {column.old}: both are {text!r}, and one row may be."
@@ -140,14 +140,24 @@ def _require_unique(read: Reader, table: Table, column: Column, found: Acceptanc
             seen[text] = key
 
 
+def _text(column: Column, cell: Cell, raw: bytes, key: int) -> str:
+    try:
+        return str(column.rule.apply((raw,), cell, []))
+    except UncoveredError as error:
+        raise MigrationError(
+            f"table {cell.table}, key {key}, column {column.old}: {error.why}; nothing was written"
+        ) from error
+
+
 def _merged(read: Reader, found: Acceptance, *, merge: bool) -> dict[Key, int]:
     users = next(table for table in TABLES if table.old == "users")
-    cell = found.cell(users, next(column for column in users.columns if column.new == "email"))
+    column = next(column for column in users.columns if column.new == "email")
+    cell = found.cell(users, column)
     by_email: dict[str, list[tuple[bytes, int, str]]] = {}
     for raw_id, email, created_on in read("users", ("u_id", "email", "created_on")):
         user = int(raw_id or b"0")
         if user in found.context.accepted["users"] and email is not None:
-            text = decode(email, cell)
+            text = _text(column, cell, email, user)
             by_email.setdefault(text.lower(), []).append((created_on or b"", user, text))
     shared = {email: sorted(users) for email, users in by_email.items() if len(users) > 1}
     if shared and not merge:

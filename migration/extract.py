@@ -37,6 +37,11 @@ class Extraction:
         with connection.cursor() as cursor:
             cursor.execute(self._query.sql)
             while rows := cursor.fetchmany(ROWS_A_BLOCK):
+                if any(row[0] is None for row in rows):
+                    raise MigrationError(
+                        f"table {self._table.old}: a row is larger than what the legacy server puts into one string. Raise its"
+                        " max_allowed_packet (SET GLOBAL max_allowed_packet = 1073741824) and start again"
+                    )
                 lines = self._beside(rows) if self._query.encrypted else self._alone(rows)
                 self.rows_read += len(rows)
                 self.rows_out += len(lines)

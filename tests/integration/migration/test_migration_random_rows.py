@@ -47,7 +47,6 @@ class Case(NamedTuple):
     "case",
     [
         Case(1, "America/Denver", "latin1"),
-        Case(2, "America/Denver", "utf8mb4"),
         Case(3, "Europe/Berlin", "latin1"),
         Case(4, "Australia/Lord_Howe", "utf8mb4"),
         Case(5, "America/St_Johns", "latin1"),

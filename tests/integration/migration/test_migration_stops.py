@@ -206,6 +206,48 @@ def test_favorite_that_merged_users_share_stays_once(
     assert differences(legacy, new, merge_emails=True) == []
 
 
+def test_emails_that_are_the_same_once_they_are_decoded_are_named_and_merged(legacy: Legacy, new: New) -> None:
+    common = {"role_id": 4, "password_hash": "h", "password_salt": "s", "created_on": "2015-01-01 00:00:00"}
+    emails = {30: "jos\u00e9@x.example", 31: "Jos\u00c3\u00a9@x.example"}
+    legacy.insert("users", [common | {"u_id": number, "email": email} for number, email in emails.items()])
+
+    for stop in (lambda: planned(legacy), lambda: migrate(legacy, new)):
+        with pytest.raises(MigrationError, match=r"\(user 30\).*\(user 31\).*--merge-emails"):
+            stop()
+    migrate(legacy, new, merge_emails=True)
+
+    assert new.rows("SELECT id FROM users WHERE id IN (30, 31)") == [(30,)]
+    assert differences(legacy, new, merge_emails=True) == []
+
+
+def test_bytes_that_are_no_text_of_a_unique_column_are_named_with_table_and_key(legacy: Legacy, new: New) -> None:
+    legacy.run("ALTER TABLE rewards MODIFY master_acct_id VARCHAR(23) CHARACTER SET cp1250 NOT NULL")
+    row = {"r_id": 50, "rewards_id": 1, "master_acct_id": b"\x81", "created_on": "2015-01-01 00:00:00"}
+    legacy.insert("rewards", [row])
+
+    with pytest.raises(MigrationError, match="table rewards, key 50, column master_acct_id"):
+        migrate(legacy, new)
+
+
+@pytest.fixture
+def large_row(legacy: Legacy) -> Iterator[Legacy]:
+    """A row that the server cannot put into one string, with the packets of MySQL 5.6 and 5.7."""
+    ((before,),) = legacy.rows("SELECT @@max_allowed_packet")
+    legacy.run("ALTER TABLE prizes_redemptions MODIFY description MEDIUMTEXT")
+    legacy.run("UPDATE prizes_redemptions SET description = REPEAT('\u00e9', 3000000) WHERE pr_id = 1")
+    legacy.run("SET GLOBAL max_allowed_packet = 4194304")
+    yield legacy
+    legacy.run(f"SET GLOBAL max_allowed_packet = {before}")
+
+
+def test_row_that_is_larger_than_the_servers_packets_stops_everything_and_tells_why(
+    large_row: Legacy, new: New
+) -> None:
+    for stop in (lambda: planned(large_row), lambda: migrate(large_row, new)):
+        with pytest.raises(MigrationError, match=r"prizes_redemptions.*max_allowed_packet"):
+            stop()
+
+
 def test_rows_that_stand_there_with_other_values_are_kept_and_reported(legacy: Legacy, new: New) -> None:
     new.run(
         "INSERT INTO prizes (id, title, points_value_input, sort_order) VALUES (1, 'Gift card', true, 1), (3, 'Mine', false, 9)"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import socket
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,7 @@ from streams.postgres.connection import connect, faults
 from streams.settings import StreamSettings
 from streams.topics import APPLICATION_ID
 
-LAST_LOOK: Final = Path("/tmp/rewards-health.json")  # noqa: S108 -- the container's own, and nobody else's
+LAST_LOOK: Final = Path(tempfile.gettempdir()) / "rewards-health.json"
 MEASURED_SECONDS: Final = 15.0
 """`rewards lag` measures every second; what is older says nothing of now."""
 WEB_SECONDS: Final = 5.0

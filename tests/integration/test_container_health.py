@@ -15,7 +15,8 @@ from tests.stack import Stack, eventually
 
 
 def health(stack: Stack, name: str) -> subprocess.CompletedProcess[str]:
-    environment = dict(os.environ) | StackFolder(stack.folder).environment()
+    # What it remembers of its last look is this run's own: another user's file in the machine's /tmp cannot be written.
+    environment = dict(os.environ) | StackFolder(stack.folder).environment() | {"TMPDIR": str(stack.folder)}
     return subprocess.run(
         [sys.executable, PROJECT / "docker" / "health.py", name],
         capture_output=True, text=True, check=False, timeout=60, env=environment, cwd=PROJECT,

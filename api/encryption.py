@@ -35,6 +35,11 @@ def new_key() -> str:
     return secrets.token_urlsafe(KEY_BYTES)
 
 
+def place_in(table: str, column: str, row_id: object) -> str:
+    """What a value of a row is bound to: `prize_redemptions.passport_number 17`."""
+    return f"{table}.{column} {row_id}"
+
+
 class FieldCipher:
     """Encrypts under the first of its keys and decrypts what any of them encrypted. Threads may share one."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
-from migration.map import Table, is_numbered
+from migration.map import PASSWORD, Table, is_numbered
 from migration.rules import Encrypted, Value
 
 Key: TypeAlias = tuple[Any, ...]
@@ -18,7 +18,6 @@ Values: TypeAlias = tuple[Any, ...]
 ROWS_A_SHOW: Final = 2_000
 SHOWN: Final = 20
 """Differences that are named, a table; all are counted."""
-PASSWORD: Final = ("password_hash", "password_salt", "password_expired")
 ENTRY: Final = (
     "reward_group_id", "company", "kind", "points_before", "points_after", "delta", "effective_on", "recorded_at", "facts ->> 'title'",
 )  # fmt: skip

@@ -15,7 +15,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from migration.map import Column, Table
+from migration.map import PASSWORD, Column, Table
 
 KEPT_SHOWN: Final = 5
 
@@ -108,11 +108,10 @@ class Loading:
 
     def _compared(self, alias: str) -> sql.Composable:
         """Columns to compare; a password that was replaced since is the user's own business."""
-        own = ("password_hash", "password_salt", "password_expired")
         return sql.SQL(", ").join(
             sql.SQL("{}.{}").format(sql.Identifier(alias), sql.Identifier(name))
             for name in self._columns
-            if name not in own
+            if name not in PASSWORD
         )
 
 

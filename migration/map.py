@@ -289,6 +289,8 @@ LEFT_BEHIND: Final = frozenset({"points", "log"})
 """Tables that are known and not wanted: the old system's calculated points and its log. Others are unknown."""
 
 
+PASSWORD: Final = ("password_hash", "password_salt", "password_expired")
+"""New columns that are a user's own business from its first sign-in on."""
 SORT_ORDERS: Final = frozenset(
     f"{table.old}.{old}"
     for table in TABLES

@@ -141,8 +141,8 @@ def run(address: str, owner_url: str, options: Options, cipher: FieldCipher, pro
                 extraction = reading.extraction(table, cipher)
                 blocks = extraction.blocks(reading.connection, partial(progress.advance, table.old))
                 written = Loading(connection, table, extraction.columns).load(Blocks(blocks))
-                continue_sequence(connection, table, reading.highest(table))
-                reading.done(table, extraction, written, time.monotonic() - started)
+                its = reading.done(table, extraction, written, time.monotonic() - started)
+                continue_sequence(connection, table, its.highest)
             figures = reading.figures
             target.write_report(connection, figures.notes.findings, figures.notes.rejects)
             _write_entries(connection, figures, options, progress)
@@ -213,8 +213,8 @@ class Reading:
         statement = f"SELECT COALESCE(MAX({quoted(table.key[0])}), 0) FROM {quoted(table.old)}"  # noqa: S608 - of the map
         return _number(self.connection, statement)
 
-    def done(self, table: Table, extraction: Extraction, written: Written | None, seconds: float) -> None:
-        """Note what became of a table."""
+    def done(self, table: Table, extraction: Extraction, written: Written | None, seconds: float) -> TableFigures:
+        """Note what became of a table, and return it."""
         figures = TableFigures(table.old, table.new, read=extraction.rows_read, seconds=seconds)
         figures.highest = self.highest(table)
         figures.rejected = self.figures.notes.refused.get(table.old, 0)
@@ -225,6 +225,7 @@ class Reading:
             figures.different, figures.different_keys = written.different_count, written.different
         self.figures.tables.append(figures)
         self.progress.end(table.old, extraction.rows_read)
+        return figures
 
 
 @contextmanager

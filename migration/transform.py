@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-from api.encryption import FieldCipher
+from api.encryption import FieldCipher, place_in
 from migration import copytext
 from migration.acceptance import Acceptance
 from migration.errors import MigrationError, UncoveredError
 from migration.map import Column, Table
-from migration.rules import Cell, Encrypted, Finding, Raw, Reference, RefusedError, Value, decode, key_text
+from migration.rules import Encrypted, Finding, Raw, Reference, RefusedError, Value, decode, key_text
 
 Row = tuple[Value | bytes, ...]
 """New values in the order of the query's columns; encrypted ones as bytes."""
@@ -81,7 +81,7 @@ def reject_place(table: str, key: str, column: str) -> str:
 
 def value_place(table: Table, column: Column, key: object) -> str:
     """What an encrypted value of the new table is bound to: `prize_redemptions.passport_number 17`."""
-    return f"{table.new}.{column.new} {key}"
+    return place_in(table.new, column.new, key)
 
 
 class Transformer:
@@ -101,10 +101,10 @@ class Transformer:
         self._cipher = cipher
         self._notes = notes
         self._olds = olds
-        place = {old: number for number, old in enumerate(olds)}
-        self._key = [(place[name], acceptance.cell_of(table, name)) for name in table.key]
+        numbers = {old: number for number, old in enumerate(olds)}
+        self._key = [(numbers[name], acceptance.cell_of(table, name)) for name in table.key]
         self._steps = [
-            (column, acceptance.cell(table, column), tuple(place[old] for old in column.olds)) for column in columns
+            (column, acceptance.cell(table, column), tuple(numbers[old] for old in column.olds)) for column in columns
         ]
         encrypted = {old for column in columns if isinstance(column.rule, Encrypted) for old in column.olds}
         self._encrypted = [old in encrypted for old in olds]
@@ -175,10 +175,8 @@ class Transformer:
         if encrypted:
             stored = self._cipher.encrypt(raw.decode("latin-1"), reject_place(self._table.old, key, old))
             return {"encrypted": base64.b64encode(stored).decode()}
-        owner, _, name = old.rpartition(".")
-        encoding = self._acceptance.encodings.get((owner or self._table.old, name), "latin1")
         try:
-            text = decode(raw, Cell(self._table.old, old, encoding, self._acceptance.context))
+            text = decode(raw, self._acceptance.cell_of(self._table, old))
         except UncoveredError:
             return {"hex": raw.hex()}
         # JSON in Postgres has no NUL.

@@ -15,7 +15,7 @@ import psycopg2
 import psycopg2.extensions
 from psycopg2 import sql
 
-from api.encryption import FieldCipher
+from api.encryption import FieldCipher, place_in
 from api.errors import DecryptionError
 from migration import legacy
 from migration.acceptance import Acceptance, Zones, accept
@@ -184,7 +184,7 @@ class _Both:
         for row in self._fetched(statement):
             values = list(row)
             for n in encrypted:
-                values[n] = self._decrypted(row[n], f"{table.new}.{columns[n]} {row[0]}")
+                values[n] = self._decrypted(row[n], place_in(table.new, columns[n], row[0]))
             yield tuple(values[: len(table.key)]), tuple(values)
 
     def _entry(self, table: Table, row: Values) -> Values:

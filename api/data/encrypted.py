@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api.data.models import PrizeRedemption
 from api.database import Database
-from api.encryption import PREFIX_BYTES, FieldCipher
+from api.encryption import PREFIX_BYTES, FieldCipher, place_in
 from api.errors import DecryptionError
 
 EncryptedColumn = InstrumentedAttribute[bytes | None]
@@ -24,7 +24,7 @@ SHOWN_FAILURES: Final = 10
 
 def place_of(column: EncryptedColumn, row_id: int) -> str:
     """What a value is bound to: `prize_redemptions.passport_number 17`."""
-    return f"{column.class_.__tablename__}.{column.key} {row_id}"
+    return place_in(column.class_.__tablename__, column.key, row_id)
 
 
 @dataclass(slots=True)

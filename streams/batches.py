@@ -6,11 +6,11 @@ lanes are read again from Kafka, known invoices from Postgres.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from streams.endings import TransactionEnds
+from streams.endings import TransactionMetadata
 from streams.errors import BadRecordsError, InvariantError
 from streams.fold import fold
 from streams.known import Entry, Group, InvoiceState, Known, MembershipState
@@ -38,8 +38,6 @@ class Delivery:
     records: Sequence[Any]
     end_offset: int
     generation_id: int
-    wait_until: float
-    """See lanes.Lane."""
 
 
 @dataclass(slots=True)
@@ -52,8 +50,8 @@ class Outcome:
     next_offsets: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
     """(topic, partition) -> (next offset, consumer generation)."""
     record_count: int = 0
-    held_until: float | None = None
-    """When what was held back can go on (monotonic seconds)."""
+    held: bool = False
+    """Whether records were held back, for their transaction may not be complete."""
 
 
 class Batches:
@@ -64,13 +62,13 @@ class Batches:
         sink: Sink,
         decoders: Mapping[str, Decoder],
         *,
-        ends: TransactionEnds,
+        metadata: TransactionMetadata,
         held_max: int,
         cached_invoices: int,
     ) -> None:
         self._sink = sink
         self._decoders = decoders
-        self._ends = ends
+        self._metadata = metadata
         self._held_max = held_max
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._invoices: Recent[InvoiceId, InvoiceState] = Recent(cached_invoices)
@@ -91,8 +89,8 @@ class Batches:
                 lane = self._lanes[place] = Lane(*place, delivery.generation_id)
             items = list(map(self._decoders[delivery.topic], delivery.records))
             self._count_bad(place, items)
-            self._ends.see(item.decoded.transaction for item in items if item.decoded is not None)
-            lane.add(items, delivery.end_offset, delivery.wait_until)
+            self._metadata.note_delivered(place, _events(items))
+            lane.add(items, delivery.end_offset)
 
     def forget(self) -> None:
         """Drop what is held: the partitions are given up, and whoever has them next reads from what is committed."""
@@ -102,7 +100,7 @@ class Batches:
         """Close the connection."""
         self._sink.close()
 
-    def work(self, now: float, generation_id: int) -> Outcome:
+    def work(self, generation_id: int) -> Outcome:
         """Write what can be written. Tried again after a TransientError, it does the same.
 
         Raises:
@@ -110,13 +108,12 @@ class Batches:
             InvariantError: we are at fault.
         """
         self._lanes = {place: lane for place, lane in self._lanes.items() if lane.generation_id == generation_id}
-        cuts = {place: lane.cut(now, self._ends, self._held_max) for place, lane in self._lanes.items()}
+        cuts = {place: lane.cut(self._metadata, self._held_max) for place, lane in self._lanes.items()}
         cuts = {place: cut for place, cut in cuts.items() if cut[0]}
         outcome = self._write(cuts) if cuts else Outcome()
         for place, (count, _) in cuts.items():
             del self._lanes[place].items[:count]
-        held = [lane.complete_at(self._ends) for lane in self._lanes.values()]
-        outcome.held_until = min((at for at in held if at is not None), default=None)
+        outcome.held = any(lane.items for lane in self._lanes.values())
         return outcome
 
     def _write(self, cuts: Mapping[tuple[str, int], tuple[int, bool]]) -> Outcome:
@@ -199,6 +196,14 @@ class Batches:
                     )
             if window[0] >= BAD_WINDOW_RECORDS:
                 window[:] = [0, 0]
+
+
+def _events(items: Sequence[Item]) -> Iterator[tuple[str, int]]:
+    """Transaction and order of each event that can be counted; one that cannot be used leaves its transaction uncounted."""
+    for item in items:
+        decoded = item.decoded
+        if decoded is not None and decoded.order:
+            yield decoded.transaction, decoded.order
 
 
 def _customers(groups: Sequence[Group]) -> list[str]:

@@ -30,6 +30,10 @@ FETCH_INTERVAL_SECONDS = 0.01
 """Under load records are taken at most so often, for a fetch costs much the same whatever it brings."""
 
 
+COMMIT_SECONDS_MAX = 5.0
+"""A commit before a rebalance may take so long; without it the last records come again, which changes nothing."""
+
+
 class Records(NamedTuple):
     """The value of a bulk message."""
 
@@ -174,10 +178,19 @@ class BulkConsumer(driver.Consumer):
         self._positions = {}
         if self.before_revoke is not None:
             await self.before_revoke()
-            await self.commit()
+            await self._commit_before_revoke()
         await super().on_partitions_revoked(revoked)
         for tp in revoked:
             self._done.pop(tp, None)
+
+    async def _commit_before_revoke(self) -> None:
+        """Commit, unless the consumer's thread takes no calls any more: it waits for this, and the stop would never end."""
+        if self._thread.should_stop:
+            return
+        try:
+            await asyncio.wait_for(self.commit(), COMMIT_SECONDS_MAX)
+        except TimeoutError:
+            logger.warning("Offsets were not committed before partitions were given up: their last records come again")
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Do nothing: Faust would look at acknowledgements; watchdog.py looks at what is done."""

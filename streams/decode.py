@@ -59,6 +59,8 @@ class Decoded:
     snapshot: bool
     committed_ms: int
     """Milliseconds since 1970, time of the source."""
+    order: int = 0
+    """The event's place in its transaction, from 1; 0 where the connector does not say."""
     rows: list[RowChange] = field(default_factory=list)
     memberships: list[MembershipChange] = field(default_factory=list)
     watermark: Watermark | None = None
@@ -158,7 +160,9 @@ def _open(value: bytes | None) -> tuple[Decoded, str, dict[str, Any] | None, dic
             transaction = f"{source['name']}:snapshot{'-end' if is_watermark else ''}@{lsn}"
         else:
             transaction = f"{source['name']}:{source['txId']}"
-        decoded = Decoded(transaction, lsn, snapshot, source["ts_ms"])
+        counted = envelope.get("transaction")
+        order = counted["total_order"] if counted else 0
+        decoded = Decoded(transaction, lsn, snapshot, source["ts_ms"], order)
         return decoded, envelope["op"], envelope.get("before"), envelope.get("after"), is_watermark
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise RecordError("undecodable", f"not a change event: {type(error).__name__} {error}") from error

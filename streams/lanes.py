@@ -1,10 +1,10 @@
 """Cuts each partition's records into source transactions, and holds back the last until it can be taken for complete.
 
-Place on the data's way: between the agents' decoding and fold.py. Pure but for the clock's reading that comes in as an argument.
+Place on the data's way: between the agents' decoding and fold.py. Pure.
 
 The records of one source transaction stand together in a partition. Whether the last of them has come is known once a record of
-another transaction follows. Where nothing follows, endings.py knows; a snapshot's end is a record of its own. What is too large to
-wait in memory goes on as incomplete: its rows are kept, and what they are worth waits in Postgres.
+another transaction follows, or once all events of the transaction were counted (endings.py); never by time. A snapshot's end is a record
+of its own. What is too large to wait in memory goes on as incomplete: its rows are kept, and what they are worth waits in Postgres.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from streams.decode import Decoded
-from streams.endings import TransactionEnds
+from streams.endings import TransactionMetadata
 from streams.errors import InvariantError, RecordError
 from streams.known import Cause, Group
 from streams.postgres.sink import DeadLetterRow, EpochRow, Progress
@@ -44,16 +44,13 @@ class Lane:
     """The consumer's generation that the records came under."""
     items: list[Item] = field(default_factory=list)
     end_offset: int = 0
-    wait_until: float = 0.0
-    """How long more of the last transaction is waited for, if its end does not come (monotonic seconds)."""
 
-    def add(self, items: Sequence[Item], end_offset: int, wait_until: float) -> None:
+    def add(self, items: Sequence[Item], end_offset: int) -> None:
         """Take in what a fetch brought."""
         self.items.extend(items)
         self.end_offset = end_offset
-        self.wait_until = wait_until
 
-    def cut(self, now: float, ends: TransactionEnds, held_max: int) -> tuple[int, bool]:
+    def cut(self, metadata: TransactionMetadata, held_max: int) -> tuple[int, bool]:
         """Return how many items can go on, and whether the last transaction among them is complete."""
         items = self.items
         start, transaction = self._tail()
@@ -62,23 +59,12 @@ class Lane:
         tail = [item.decoded for item in items[start:] if item.decoded is not None]
         if all(decoded.watermark is not None for decoded in tail):
             return len(items), True
-        at = self.complete_at(ends)
-        if at is not None and now >= at:
+        # A snapshot ends with a record of its own, and more may be in the partition than has been read again so far.
+        if not tail[-1].snapshot and items[-1].offset + 1 >= self.end_offset and metadata.is_complete(transaction):
             return len(items), True
         if len(tail) > held_max:
             return len(items), False
         return start, True
-
-    def complete_at(self, ends: TransactionEnds) -> float | None:
-        """Return from when on what is held is taken for complete (monotonic seconds); None while more is known to come."""
-        items = self.items
-        if not items or items[-1].offset + 1 < self.end_offset:
-            return None
-        last = next((item.decoded for item in reversed(items) if item.decoded is not None), None)
-        if last is None or last.snapshot:
-            return None
-        place = (self.topic, self.partition)
-        return 0.0 if ends.is_complete(last.transaction, place, items[-1].offset + 1) else self.wait_until
 
     def _tail(self) -> tuple[int, str | None]:
         """Return where the last transaction begins, and which it is."""

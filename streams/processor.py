@@ -15,7 +15,6 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from streams.batches import Batches, Delivery, Outcome
-from streams.endings import wait_until
 from streams.errors import TransientError
 
 if TYPE_CHECKING:
@@ -72,32 +71,29 @@ class Processor:
         if generation_id == self._given_up:
             # What came before it was dropped with the partitions; done without it, its offset would be committed past that.
             return
-        until = wait_until(value.records[-1].timestamp)
-        self._inbox.append(Delivery(topic, partition, value.records, value.end_offset, generation_id, until))
+        self._inbox.append(Delivery(topic, partition, value.records, value.end_offset, generation_id))
         self._inbox_records += len(value.records)
         if self._inbox_records >= 2 * self._batch_records:
             self._room.clear()
         self._arrived.set()
 
     def wake(self) -> None:
-        """Look again at what is held: a source transaction has ended."""
+        """Look again at what is held: a source transaction may be complete."""
         self._woken = True
         if self._holding:
             self._arrived.set()
 
     async def run(self) -> None:
         """Work until cancelled. An error that leaves here ends the worker before an offset is committed."""
-        held_until: float | None = None
         while True:
-            await self._wait(held_until)
+            await self._wait()
             # A batch costs some ms whatever its size: after one that wrote, the next gathers for a moment. A change that comes
             # alone finds no batch before it, and does not wait.
             await asyncio.sleep(max(0.0, self._wrote_at + self._gather_seconds - time.monotonic()))
             async with self._working:
                 self._woken = False
                 outcome = await self._work(self._gather())
-                held_until = outcome.held_until
-                self._holding = held_until is not None
+                self._holding = outcome.held
                 if outcome.record_count:
                     self._wrote_at = time.monotonic()
                     await self._done.put(outcome)
@@ -131,15 +127,11 @@ class Processor:
             self._room.set()
             self._batches.forget()
 
-    async def _wait(self, held_until: float | None) -> None:
-        """Wait for records, or for the time to go on with what is held."""
-        seconds = None if held_until is None else max(0.0, held_until - time.monotonic())
+    async def _wait(self) -> None:
+        """Wait for records, or for the end of a transaction that is held."""
         if not self._inbox and not (self._holding and self._woken):
             self._arrived.clear()
-            try:
-                await asyncio.wait_for(self._arrived.wait(), seconds)
-            except TimeoutError:
-                return
+            await self._arrived.wait()
 
     def _gather(self) -> list[Delivery]:
         deliveries, count, generation = [], 0, self._generation()
@@ -157,9 +149,7 @@ class Processor:
         loop = asyncio.get_running_loop()
         started = time.monotonic()
         await loop.run_in_executor(self._thread, self._batches.take, deliveries)
-        outcome = await self._insist(
-            lambda: loop.run_in_executor(self._thread, self._batches.work, time.monotonic(), self._generation())
-        )
+        outcome = await self._insist(lambda: loop.run_in_executor(self._thread, self._batches.work, self._generation()))
         self._metrics.note_batch(outcome.record_count, time.monotonic() - started)
         return outcome
 

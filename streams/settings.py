@@ -33,8 +33,6 @@ class StreamSettings(BaseSettings):
     """How many share a worker's partitions: one evaluates while another waits for Postgres."""
     gather_ms: int = Field(default=10, ge=0, le=1000)
     """How long a processor gathers, after a batch that wrote, before the next."""
-    settle_ms: int = Field(default=5, ge=0, le=1000)
-    """What was sent before a source transaction's end has so long to reach its broker, where a worker cannot count it."""
     cached_invoices: int = Field(default=12_000, ge=100)
     """Invoices kept in a worker's read-through copy."""
     batch_records: int = Field(default=4_000, ge=8)

@@ -11,11 +11,12 @@ import gc
 import logging
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 from streams.agents.clock import Clock
 from streams.batches import Batches, Decoder
-from streams.endings import EndingsReader, TransactionEnds
+from streams.endings import TransactionMetadata, TransactionMetadataReader
 from streams.errors import BadRecordsError, RewardsError
 from streams.forward import Forwarder
 from streams.metrics import WorkerMetrics
@@ -79,8 +80,9 @@ class Workbench:
         await publisher.start()
         consumer = cast("BulkConsumer", app.consumer)
         metrics = WorkerMetrics()
-        ends = TransactionEnds()
-        self._processors = [self._processor(publisher, consumer, metrics, ends) for _ in range(settings.processors)]
+        loop = asyncio.get_running_loop()
+        metadata = TransactionMetadata(wake=partial(loop.call_soon_threadsafe, self._wake))
+        self._processors = [self._processor(publisher, consumer, metrics, metadata) for _ in range(settings.processors)]
         consumer.before_revoke = self._give_up
         url = settings.database_url.get_secret_value()
         clock = Clock(url, publisher, timezone=settings.timezone, quiet_seconds=settings.reload_quiet_seconds)
@@ -88,8 +90,8 @@ class Workbench:
             self._run("processor", processor.run)
             self._run("forwarder", processor.forward)
         self._run("clock", clock.run)
-        endings = EndingsReader(settings.kafka_bootstrap, ends, self._wake, settle_seconds=settings.settle_ms / 1000)
-        self._run("endings", endings.run)
+        reader = TransactionMetadataReader(settings.kafka_bootstrap, metadata, self._wake)
+        self._run("transaction metadata", reader.run)
         self._run("watchdog", Watchdog(app, metrics).run)
         sys.setswitchinterval(SWITCH_SECONDS)
         gc.collect()
@@ -97,14 +99,14 @@ class Workbench:
         gc.set_threshold(*GC_THRESHOLDS)
 
     def _processor(
-        self, publisher: Publisher, consumer: BulkConsumer, metrics: WorkerMetrics, ends: TransactionEnds
+        self, publisher: Publisher, consumer: BulkConsumer, metrics: WorkerMetrics, metadata: TransactionMetadata
     ) -> Processor:
         settings = self._settings
         batch_records = settings.batch_records // settings.processors
         batches = Batches(
             Sink(settings.database_url.get_secret_value()),
             self._decoders,
-            ends=ends,
+            metadata=metadata,
             held_max=batch_records // HELD_SHARE,
             cached_invoices=settings.cached_invoices // settings.processors,
         )

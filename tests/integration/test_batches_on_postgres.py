@@ -16,7 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from migration.schema import METADATA
 from streams.agents import days, invoices, memberships
 from streams.batches import BAD_IN_A_ROW_MAX, Batches, Delivery
-from streams.endings import TransactionEnds
+from streams.endings import TransactionMetadata
 from streams.errors import BadRecordsError, InvariantError, TransientError
 from streams.postgres import statements
 from streams.postgres.due import find_due
@@ -25,8 +25,6 @@ from streams.topics import DUE_INVOICES, INVOICES, MEMBERSHIPS
 from tests.change_events import Source, invoice_row, record
 from tests.integration.api.servers import Postgres
 
-LATER = 1e9
-"""Long after everything has settled (monotonic seconds)."""
 STATE = """
 SELECT json_agg(i ORDER BY i.id)::text FROM (SELECT id, rows, oldest_lsn, awaiting, reward, penalties, points, pending, at_risk, open,
   settled_on, next_evaluation_on, reward_group_id FROM invoices) AS i
@@ -51,7 +49,7 @@ def worker(url: str) -> Iterator[Callable[..., Batches]]:
         batches = Batches(
             Sink(address),
             {INVOICES.name: invoices.decode, MEMBERSHIPS.name: memberships.decode, DUE_INVOICES.name: days.decode},
-            ends=TransactionEnds(),
+            metadata=TransactionMetadata(),
             held_max=held_max,
             cached_invoices=50,
         )
@@ -104,14 +102,16 @@ def joined() -> Source:
                 "enrolled_at": 15_000,
             }
         )
+    source.begin()
+    source.watermark("watermark-0-1", 1)
     return source
 
 
 def deliver(batches: Batches, source: Source, begin: int, end: int, *, topic: str = INVOICES.name) -> int:
     """Return the offset that could be committed then; what is held back lies behind it."""
     records = [record(begin + i, value, key) for i, (key, value) in enumerate(source.events[begin:end])]
-    batches.take([Delivery(topic, 0, records, len(source.events), 1, 0.0)])
-    outcome = batches.work(LATER, 1)
+    batches.take([Delivery(topic, 0, records, len(source.events), 1)])
+    outcome = batches.work(1)
     return outcome.next_offsets.get((topic, 0), (begin, 1))[0]
 
 
@@ -164,8 +164,8 @@ def evaluate_due(batches: Batches, url: str) -> None:
         due = find_due(cursor)
     records = [record(offset, invoice.dump()) for offset, invoice in enumerate(due)]
     if records:
-        batches.take([Delivery(DUE_INVOICES.name, 0, records, len(records), 1, 0.0)])
-        batches.work(LATER, 1)
+        batches.take([Delivery(DUE_INVOICES.name, 0, records, len(records), 1)])
+        batches.work(1)
 
 
 def test_two_workers_at_once_with_the_same_records_write_what_one_would(
@@ -207,15 +207,15 @@ def test_lost_connection_is_tried_again_and_nothing_is_lost(postgres: Postgres, 
     members = joined()
     deliver(batches, members, 0, len(members.events), topic=MEMBERSHIPS.name)
     records = [record(i, value, key) for i, (key, value) in enumerate(source.events)]
-    batches.take([Delivery(INVOICES.name, 0, records, len(records), 1, 0.0)])
+    batches.take([Delivery(INVOICES.name, 0, records, len(records), 1)])
     with postgres.admin() as cursor:
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'rewards worker'"
         )
     with pytest.raises(TransientError):
-        batches.work(LATER, 1)
-    assert batches.work(LATER, 1).record_count == len(records)
-    assert batches.work(LATER, 1).record_count == 0
+        batches.work(1)
+    assert batches.work(1).record_count == len(records)
+    assert batches.work(1).record_count == 0
 
 
 def test_database_restored_to_an_earlier_state_stops_the_worker(worker: Any, url: str) -> None:
@@ -231,7 +231,7 @@ def test_ten_bad_records_in_a_row_stop_the_worker_and_write_nothing(worker: Any,
     batches = worker()
     records = [record(offset, b"{") for offset in range(BAD_IN_A_ROW_MAX)]
     with pytest.raises(BadRecordsError, match=rf"{BAD_IN_A_ROW_MAX} in a row.*offset {BAD_IN_A_ROW_MAX - 1}"):
-        batches.take([Delivery(INVOICES.name, 0, records, len(records), 1, 0.0)])
+        batches.take([Delivery(INVOICES.name, 0, records, len(records), 1)])
     with psycopg2.connect(url) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM dead_letters")
         assert cursor.fetchone() == (0,)

@@ -271,6 +271,38 @@ def test_large_transaction_that_is_cut_into_batches_writes_an_entry_an_invoice(s
     assert (entries, transactions) == (invoices, 1)
 
 
+def test_rows_deleted_and_inserted_again_in_one_transaction_write_no_entry(stack: Stack) -> None:
+    """Whatever reaches the broker first, the rows or the end: half of the transaction would take points away and give them back."""
+    customers = [f"C-again-{number}" for number in range(24)]
+    for customer in customers:
+        enrol(stack, customer)
+    insert(
+        stack,
+        *(row(customer, f"D-{number}", BILLED, "10.00") for customer in customers for number in range(100)),
+        *(
+            row(customer, f"D-{number}", PAID, "-10.00", payment=True)
+            for customer in customers
+            for number in range(100)
+        ),
+    )
+    assert points(stack, customers[0]) == {"SBM": (1000, 0)}
+    written = query(stack, "SELECT count(*) FROM point_entries WHERE customer_master_id LIKE 'C-again-%%'")
+    assert written == [(2_400,)]
+
+    for _ in range(5):
+        with stack.cursor("warehouse") as cursor:
+            cursor.execute(
+                "CREATE TEMPORARY TABLE kept ON COMMIT DROP AS"
+                " SELECT * FROM invoice_transactions WHERE customer_master_id LIKE 'C-again-%'"
+            )
+            cursor.execute("DELETE FROM invoice_transactions WHERE customer_master_id LIKE 'C-again-%'")
+            cursor.execute("INSERT INTO invoice_transactions SELECT * FROM kept")
+    stack.wait()
+
+    assert query(stack, "SELECT count(*) FROM point_entries WHERE customer_master_id LIKE 'C-again-%%'") == written
+    assert query(stack, "SELECT count(*) FROM point_entries WHERE part > 0") == [(0,)]
+
+
 def test_points_taken_by_days_that_were_opened_carry_their_own_dates(stack: Stack) -> None:
     enrol(stack, "C-days")
     billed = dt.date(2026, 2, 20)

@@ -7,8 +7,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from streams import bulk
 from streams.bulk import BulkConsumer
 
 HERE = TP("warehouse.public.invoice_transactions", 3)
@@ -68,8 +70,15 @@ class CommittedThread:
     def __init__(self, committed: int | None) -> None:
         self._committed = committed
 
+    should_stop = False
+
     async def seek_to_committed(self) -> dict[TP, int | None]:
         return {HERE: self._committed}
+
+    async def commit(self, *_: Any) -> bool:
+        """Never answer, as a thread does that no longer takes calls."""
+        await asyncio.Event().wait()
+        return True
 
 
 def consumer(*fetches: range, committed: int | None, earliest: int = 0) -> FetchingConsumer:
@@ -149,3 +158,29 @@ def test_nothing_is_handed_on_while_the_partitions_are_given_up() -> None:
             await one.on_partitions_revoked({HERE})
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("stopping", [True, False])
+def test_partitions_are_given_up_though_the_consumers_thread_takes_no_calls_any_more(
+    monkeypatch: pytest.MonkeyPatch, stopping: bool
+) -> None:
+    monkeypatch.setattr(bulk, "COMMIT_SECONDS_MAX", 0.01)
+    given_up: list[set[TP]] = []
+
+    async def faust_gives_up(_: Any, revoked: set[TP]) -> None:
+        given_up.append(revoked)
+
+    async def run() -> None:
+        one = consumer(committed=10)
+        one._thread.should_stop = stopping
+        one.commit = one._thread.commit  # type: ignore[method-assign]
+        one.before_revoke = _nothing
+        monkeypatch.setattr(driver.Consumer, "on_partitions_revoked", faust_gives_up)
+        await asyncio.wait_for(one.on_partitions_revoked({HERE}), 5)
+
+    asyncio.run(run())
+    assert given_up == [{HERE}]
+
+
+async def _nothing() -> None:
+    pass

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from streams.agents.invoices import decode
-from streams.endings import ARRIVAL_SECONDS, UNKNOWN_SECONDS, TransactionEnds, wait_until
+from streams.endings import TransactionMetadata
 from streams.errors import InvariantError
 from streams.lanes import Item, Lane, sort_items
 from streams.postgres.sink import Progress
@@ -16,21 +14,21 @@ from streams.topics import DUE_INVOICES, INVOICES
 from tests.change_events import Source, invoice_row, record
 
 
-def ends(*, seen: int = 0, ended_at: float | None = None, went_to: int | None = None) -> TransactionEnds:
-    """The end of transaction 702 (two events), as far as it is known, and how far the partition went 1 ms after it."""
-    known = TransactionEnds()
-    known.see(["warehouse:702"] * seen)
-    if ended_at is not None:
-        known.end("warehouse:702", 2, ended_at)
-        if went_to is not None:
-            known.note_end_offsets({(INVOICES.name, 0): went_to}, ended_at + 0.001)
+def metadata(*, seen: int = 0, ended: bool = False, begins: int = 1) -> TransactionMetadata:
+    """Of transaction 702 (two events), as far as it is known: delivered events, and whether its end has come."""
+    known = TransactionMetadata()
+    for _ in range(begins):
+        known.note_begin("warehouse:702")
+    known.note_delivered((INVOICES.name, 0), [("warehouse:702", order + 1) for order in range(seen)])
+    if ended:
+        known.note_end("warehouse:702", 2)
     return known
 
 
-def lane_of(source: Source, *, more: int = 0, until: float = 130.0) -> Lane:
+def lane_of(source: Source, *, more: int = 0) -> Lane:
     lane = Lane(INVOICES.name, 0, 1)
     items = [decode(record(offset, value)) for offset, (_, value) in enumerate(source.events)]
-    lane.add(items, len(items) + more, until)
+    lane.add(items, len(items) + more)
     return lane
 
 
@@ -48,80 +46,57 @@ def two_transactions() -> Source:
     return source
 
 
-def test_last_transaction_goes_on_at_once_when_all_of_its_events_are_here() -> None:
+def test_last_transaction_goes_on_when_all_of_its_events_were_delivered() -> None:
     lane = lane_of(two_transactions())
-    assert lane.cut(100.0, ends(seen=2, ended_at=99.0), 1_000) == (3, True)
+    assert lane.cut(metadata(seen=2, ended=True), 1_000) == (3, True)
 
 
-def test_last_transaction_goes_on_when_its_partition_went_no_further_after_its_end() -> None:
+def test_last_transaction_whose_end_overtook_its_rows_is_held() -> None:
     lane = lane_of(two_transactions())
-    assert lane.cut(100.0, ends(seen=1, ended_at=99.0, went_to=3), 1_000) == (3, True)
+    assert lane.cut(metadata(seen=1, ended=True), 1_000) == (1, True)
 
 
-def test_last_transaction_is_held_when_its_partition_went_further_after_its_end() -> None:
+def test_last_transaction_whose_end_is_not_known_is_held() -> None:
     lane = lane_of(two_transactions())
-    known = ends(seen=1, ended_at=99.0, went_to=4)
-    assert lane.cut(100.0, known, 1_000) == (1, True)
-    assert lane.complete_at(known) == 130.0
-
-
-def test_end_offsets_from_before_a_transaction_ended_say_nothing() -> None:
-    lane = lane_of(two_transactions())
-    known = ends(seen=1, ended_at=99.0, went_to=3)
-    known.end("warehouse:702", 2, 99.5)
-    assert lane.cut(100.0, known, 1_000) == (1, True)
-
-
-def test_last_transaction_whose_end_is_not_known_is_waited_for_longer() -> None:
-    lane = lane_of(two_transactions())
-    assert lane.cut(129.9, ends(seen=2), 1_000) == (1, True)
-    assert lane.cut(130.0, ends(seen=2), 1_000) == (3, True)
-
-
-def test_record_that_was_written_long_ago_is_waited_for_less() -> None:
-    now = time.time() * 1000
-    assert wait_until(int(now)) - time.monotonic() == pytest.approx(UNKNOWN_SECONDS, abs=1)
-    assert wait_until(int(now) - 20_000) - time.monotonic() == pytest.approx(UNKNOWN_SECONDS - 20, abs=1)
-    assert wait_until(int(now) - 3_600_000) - time.monotonic() == pytest.approx(ARRIVAL_SECONDS, abs=1)
+    assert lane.cut(metadata(seen=2), 1_000) == (1, True)
 
 
 def test_last_transaction_is_held_while_more_is_in_the_partition() -> None:
     lane = lane_of(two_transactions(), more=1)
-    assert lane.cut(200.0, ends(), 1_000) == (1, True)
-    assert lane.complete_at(ends()) is None
+    assert lane.cut(metadata(seen=2, ended=True), 1_000) == (1, True)
 
 
 def test_transaction_too_large_to_hold_goes_on_as_incomplete() -> None:
     lane = lane_of(two_transactions(), more=1)
-    assert lane.cut(100.0, ends(), 1) == (3, False)
+    assert lane.cut(metadata(), 1) == (3, False)
 
 
 def test_delete_and_its_tombstone_stay_together() -> None:
     source = two_transactions()
     source.delete(3)
-    assert lane_of(source).cut(100.0, ends(), 1_000) == (1, True)
+    assert lane_of(source).cut(metadata(), 1_000) == (1, True)
 
 
 def test_watermark_is_never_held_and_closes_what_came_before() -> None:
     source = two_transactions()
     source.begin()
     source.watermark("watermark-0-1", 9)
-    assert lane_of(source).cut(100.0, ends(), 1_000) == (4, True)
+    assert lane_of(source).cut(metadata(), 1_000) == (4, True)
 
 
 def test_snapshot_is_held_until_its_watermark() -> None:
     source = two_transactions()
     source.events.clear()
     source.snapshot()
-    assert lane_of(source).cut(900.0, ends(), 1_000) == (0, True)
+    assert lane_of(source).cut(metadata(), 1_000) == (0, True)
     source.watermark("watermark-0-1", 1, snapshot=True)
-    assert lane_of(source).cut(100.0, ends(), 1_000) == (4, True)
+    assert lane_of(source).cut(metadata(), 1_000) == (4, True)
 
 
 def test_items_of_no_source_transaction_go_on_at_once() -> None:
     lane = Lane(INVOICES.name, 0, 1)
-    lane.add([Item(0), Item(1)], 2, 130.0)
-    assert lane.cut(100.0, ends(), 1_000) == (2, True)
+    lane.add([Item(0), Item(1)], 2)
+    assert lane.cut(metadata(), 1_000) == (2, True)
 
 
 def test_groups_are_the_source_transactions_in_order() -> None:

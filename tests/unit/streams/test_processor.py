@@ -76,7 +76,7 @@ class Bench:
         )
 
     async def put(self, *offsets: int, generation: int = 1) -> None:
-        records: Any = [SimpleNamespace(offset=offset, timestamp=0) for offset in offsets]
+        records: Any = [SimpleNamespace(offset=offset) for offset in offsets]
         await asyncio.wait_for(self.processor.put(INVOICES.name, 0, Records(records, 100), generation), 1)
 
     async def run_once(self) -> None:

@@ -26,9 +26,12 @@ from streams.calculator.differences import Standing, differences, stored_penalti
 from streams.calculator.facts import Membership
 from streams.calculator.points import Worth, evaluate
 from streams.calculator.terms import Terms
-from streams.decode import Decoded, RowChange, decode_invoice_record
 from streams.postgres.terms import read_terms
-from streams.records import Position, StoredRow, dump_rows, invoice_id, load_rows
+from streams.source.decode import read_invoice_event
+from streams.source.records import ChangeEvent
+from streams.state.changes import RowChange
+from streams.state.invoices import StoredRow, dump_rows, invoice_id, load_rows
+from streams.state.positions import Position
 from streams.topics import INVOICES
 
 DATABASE: Final = "BENCH_DATABASE_URL"
@@ -47,7 +50,7 @@ class Job:
 
     def take(self, value: bytes | None, _key: object, _timestamp: int, _headers: object, state: State) -> Values | None:
         """Return the COPY lines of what a record changes, by table and then by key."""
-        decoded = decode_invoice_record(value)
+        decoded = read_invoice_event(value)
         if decoded is None or not decoded.rows:
             return None
         lines: dict[str, dict[str, str]] = {"invoices": {}, "entries": {}, "totals": {}}
@@ -55,7 +58,9 @@ class Job:
             self._take_row(decoded, change, state, lines)
         return lines
 
-    def _take_row(self, decoded: Decoded, change: RowChange, state: State, lines: dict[str, dict[str, str]]) -> None:
+    def _take_row(
+        self, decoded: ChangeEvent, change: RowChange, state: State, lines: dict[str, dict[str, str]]
+    ) -> None:
         key, position = change.key, Position(0, decoded.lsn)
         number = invoice_id(key)
         stored = state.get(number)

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 from api.settings import WebSettings
 from streams.errors import TransientError
-from streams.postgres.connection import connect, faults
+from streams.postgres.session import connect, faults
 from streams.settings import StreamSettings
 from streams.topics import APPLICATION_ID
 

@@ -18,8 +18,8 @@ def worker(
 
     Exit codes: 0 stopped by a signal; 65 too many records cannot be used; 70 a fault of ours (nothing was committed after it).
     """
-    from streams.app import run_worker
     from streams.settings import StreamSettings
+    from streams.worker.app import run_worker
 
     run_worker(StreamSettings(), log_level=log_level)
 
@@ -47,8 +47,8 @@ def wait(
     Exit codes: 0 it does; 1 it does not yet, or something is away (the reason is printed).
     """
     from streams.errors import SettingsError
+    from streams.jobs.waiting import wait_until_caught_up
     from streams.settings import StreamSettings
-    from streams.waiting import wait_until_caught_up
 
     settings = StreamSettings()
     if settings.warehouse_url is None:
@@ -69,7 +69,7 @@ def day(
 
     Exit codes: 0 done; 1 the date follows the clock, or lies before the one that is open.
     """
-    from streams.business_day import move_day, read_day, start_day
+    from streams.jobs.business_day import move_day, read_day, start_day
     from streams.settings import StreamSettings
 
     url = StreamSettings().database_url.get_secret_value()
@@ -93,14 +93,14 @@ def points(
 
     Exit codes: 0 done; 1 nothing is known of the customer.
     """
-    from streams.customer_report import customer_report
+    from streams.jobs.customer_report import customer_report
     from streams.settings import StreamSettings
 
     report = customer_report(StreamSettings().database_url.get_secret_value(), master_id, log_limit=limit)
     if as_json:
         _echo(report, "", as_json=True)
     else:
-        from streams.terminal import print_report
+        from streams.jobs.terminal import print_report
 
         print_report(report)
     if not (report["membership"] or report["companies"] or report["log"]):

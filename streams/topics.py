@@ -29,7 +29,7 @@ class TopicSpec:
 
 
 INVOICES: Final = TopicSpec("warehouse.public.invoice_transactions")
-"""Debezium change events of the warehouse's table, and its watermarks (see records.py), which share its partitions' order."""
+"""Debezium change events of the warehouse's table, and its watermarks (source/records.py), which share its partitions' order."""
 
 MEMBERSHIPS: Final = TopicSpec("rewards.public.customers_reward_groups")
 """Debezium change events of who takes part, and the watermarks of that database."""
@@ -40,7 +40,7 @@ TRANSACTIONS: Final = (
 )
 """Where Debezium says that a source transaction has ended, and how many events it had."""
 
-DUE_INVOICES: Final = TopicSpec("rewards.due-invoices", retention_days=7)
+REEVALUATIONS: Final = TopicSpec("rewards.due-invoices", retention_days=7)
 """One record an invoice to evaluate again: a new business date, an epoch's end, a transaction too large for one batch."""
 
 POINT_ENTRIES: Final = TopicSpec("rewards.point-entries")
@@ -60,7 +60,7 @@ ALL: Final = (
     INVOICES,
     MEMBERSHIPS,
     *TRANSACTIONS,
-    DUE_INVOICES,
+    REEVALUATIONS,
     POINT_ENTRIES,
     DEAD_LETTERS,
     CUSTOMER_POINTS_CHANGELOG,

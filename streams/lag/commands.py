@@ -55,7 +55,7 @@ def _writer(url: str) -> Callable[[Sequence[Measurement]], None]:
     from streams import topics
     from streams.errors import TransientError
     from streams.lag.sink import write
-    from streams.postgres.connection import connect
+    from streams.postgres.session import connect
 
     connections: list[Connection] = []
 

@@ -13,7 +13,7 @@ from streams.lag.status import Offsets, Standing, Status, follow, lag_seconds, s
 AGENTS: Final[Mapping[str, str]] = {
     topics.INVOICES.name: "invoices",
     topics.MEMBERSHIPS.name: "memberships",
-    topics.DUE_INVOICES.name: "days",
+    topics.REEVALUATIONS.name: "reevaluations",
 }
 """Topic -> the agent that reads it. All agents of a worker are one consumer group."""
 

@@ -9,7 +9,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import execute_values
 
 from streams.lag.measure import Measurement
-from streams.postgres.connection import faults
+from streams.postgres.session import faults
 
 COLUMNS: Final = (
     "consumer_group",

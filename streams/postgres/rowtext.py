@@ -15,8 +15,11 @@ import orjson
 from streams.calculator.differences import Standing, stored_penalties
 from streams.calculator.facts import Membership
 from streams.calculator.points import Worth
-from streams.known import Cause, Entry, InvoiceState, MembershipState, StoredMembership
-from streams.records import InvoiceKey, Position, dump_rows, load_rows
+from streams.state.causes import Cause
+from streams.state.changeset import Entry
+from streams.state.invoices import InvoiceKey, InvoiceState, dump_rows, load_rows
+from streams.state.memberships import MembershipState, StoredMembership
+from streams.state.positions import Position
 
 NULL: Final = "\\N"
 _ESCAPES: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
@@ -42,13 +45,13 @@ def _day(value: dt.date | None) -> str:
 
 
 def invoice_line(state: InvoiceState) -> str:
-    """A line of incoming_invoices, in the order of statements.SESSION."""
+    """A line of incoming_invoices, in the order of sql.SESSION."""
     key, worth, cause, oldest = state.key, state.worth, state.awaiting, state.oldest
     penalties = orjson.dumps(stored_penalties(worth.penalties)).decode() if worth.penalties else _NO_PENALTIES
     return (
         f"{state.id}\t{escaped(key.customer_master_id)}\t{escaped(key.company)}\t{escaped(key.system_name)}\t"
         f"{_text(key.document)}\t{_plain(key.transaction_id)}\t{state.partition}\t{escaped(dump_rows(state.rows))}\t"
-        f"{NULL if oldest is None else oldest.generation}\t{NULL if oldest is None else oldest.lsn}\t{state.revision}\t"
+        f"{NULL if oldest is None else oldest.snapshot_lsn}\t{NULL if oldest is None else oldest.lsn}\t{state.revision}\t"
         f"{NULL if cause is None else escaped(cause.transaction)}\t"
         f"{NULL if cause is None else escaped(orjson.dumps(cause.dump()).decode())}\t{state.as_of.isoformat()}\t"
         f"{_plain(worth.reward_group_id)}\t{worth.reward}\t{penalties}\t{worth.points}\t{worth.pending}\t{worth.at_risk}\t"
@@ -58,7 +61,7 @@ def invoice_line(state: InvoiceState) -> str:
 
 
 def entry_line(ordinal: int, entry: Entry) -> str:
-    """A line of incoming_entries, in the order of statements.SESSION."""
+    """A line of incoming_entries, in the order of sql.SESSION."""
     key, cause = entry.invoice.key, entry.cause
     committed_at = NULL if cause.committed_ms is None else timestamp(cause.committed_ms).isoformat()
     return (
@@ -91,11 +94,11 @@ def timestamp(milliseconds: int) -> dt.datetime:
 
 
 def invoice_state(row: Sequence[Any]) -> InvoiceState:
-    """What a row of statements.READ_INVOICES says."""
+    """What a row of sql.READ_INVOICES says."""
     (
         number, customer, company, system, document, transaction_id, partition, rows, revision,
         cause, as_of, group, reward, penalties, pending, at_risk, at_risk_on, billed, paid,
-        still_open, due_on, deadline_on, settled_on, next_on, oldest_generation, oldest_lsn,
+        still_open, due_on, deadline_on, settled_on, next_on, oldest_snapshot_lsn, oldest_lsn,
     ) = row  # fmt: skip
     standing = Standing.from_stored(group, reward, settled_on, penalties)
     worth = Worth(
@@ -123,12 +126,12 @@ def invoice_state(row: Sequence[Any]) -> InvoiceState:
         None if cause is None else Cause.load(cause),
         as_of,
         worth,
-        None if oldest_lsn is None else Position(oldest_generation, oldest_lsn),
+        None if oldest_lsn is None else Position(oldest_snapshot_lsn, oldest_lsn),
     )
 
 
 def membership_rows(state: MembershipState) -> str:
-    """`memberships.rows`: row id -> [generation, lsn] and, unless gone, the group and the day of enrolment."""
+    """`memberships.rows`: row id -> [snapshot_lsn, lsn] and, unless gone, the group and the day of enrolment."""
     return orjson.dumps(
         {
             str(number): [*row.position]
@@ -140,7 +143,7 @@ def membership_rows(state: MembershipState) -> str:
 
 
 def membership_state(customer: str, rows: dict[str, list[Any]], revision: int) -> MembershipState:
-    """What a row of statements.READ_MEMBERSHIPS says."""
+    """What a row of sql.READ_MEMBERSHIPS says."""
     return MembershipState(customer, {int(n): _stored_membership(values) for n, values in rows.items()}, revision)
 
 

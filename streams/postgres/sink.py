@@ -16,9 +16,7 @@ import orjson
 
 from streams.calculator.terms import Terms
 from streams.errors import InvariantError
-from streams.known import NOWHERE, Entry, Horizon, InvoiceState, Known, MembershipState, Writes
-from streams.postgres import statements
-from streams.postgres.connection import connect, faults
+from streams.postgres import sql
 from streams.postgres.rowtext import (
     entry_line,
     invoice_line,
@@ -29,59 +27,25 @@ from streams.postgres.rowtext import (
     text_array,
     timestamp,
 )
-from streams.postgres.statements import Statement
+from streams.postgres.session import connect, faults
+from streams.postgres.sql import Prepared
 from streams.postgres.terms import read_terms
-from streams.records import InvoiceId, Position
-from streams.topics import DUE_INVOICES, INVOICES, MEMBERSHIPS, PARTITIONS
+from streams.source.records import DeadLetter
+from streams.state.changeset import Changeset, Entry, EvaluationContext, LoadedState
+from streams.state.invoices import InvoiceId, InvoiceState
+from streams.state.memberships import MembershipState
+from streams.state.positions import NOWHERE, Position
+from streams.state.progress import Epoch, Progress
+from streams.topics import INVOICES, MEMBERSHIPS, PARTITIONS, REEVALUATIONS
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-Step = tuple[Statement, Sequence[object]]
+Step = tuple[Prepared, Sequence[object]]
 """A statement with its parameters."""
 NOTIFY_CHANNEL = "points_changed"
 _NOTIFY_BYTES_MAX = 7_500
-
-
-@dataclass(slots=True)
-class Progress:
-    """A row of `partition_progress`: how far a partition has come; changed by the processor, written with its batch."""
-
-    topic: str
-    partition: int
-    generation: int
-    generation_offset: int
-    snapshot_done: bool
-    next_offset: int
-    last_transaction: str | None
-    mark: int = 0
-    mark_lsn: int = 0
-    marked_ms: int | None = None
-    ignored_rows: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetterRow:
-    """A record that cannot be used, with its place, its bytes and the reason."""
-
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    reason: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class EpochRow:
-    """A truncate or a new snapshot that a partition has come upon."""
-
-    topic: str
-    position: Position
-    kind: str
-    happened_ms: int
 
 
 @dataclass(slots=True)
@@ -91,7 +55,7 @@ class Written:
     totals: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     """customer -> company -> [points, pending, at risk], of every customer of the batch."""
     entry_ids: list[tuple[int, int, Any]] = field(default_factory=list)
-    """(id, part, recorded_at) of each entry, in the order of `Writes.entries`."""
+    """(id, part, recorded_at) of each entry, in the order of `Changeset.entries`."""
 
 
 class Sink:
@@ -135,11 +99,11 @@ class Sink:
             )
             self._connection = connection
             with connection.cursor() as cursor:
-                cursor.execute(statements.SESSION)
-                for statement in statements.PREPARED:
+                cursor.execute(sql.SESSION)
+                for statement in sql.PREPARED:
                     cursor.execute(statement.prepare)
-                topics = [INVOICES.name, MEMBERSHIPS.name, DUE_INVOICES.name]
-                cursor.execute(statements.SEED_PROGRESS, (topics, PARTITIONS))
+                topics = [INVOICES.name, MEMBERSHIPS.name, REEVALUATIONS.name]
+                cursor.execute(sql.SEED_PROGRESS, (topics, PARTITIONS))
         return self._connection
 
     def _terms_of(self, cursor: Cursor, version: object) -> Terms:
@@ -155,8 +119,8 @@ class SinkTransaction:
         self._cursor = cursor
         numbers = plain_array(partitions)
         self._run(
-            (statements.LOCK_PARTITIONS, (numbers,)),
-            (statements.READ_HORIZON, (numbers, INVOICES.name, MEMBERSHIPS.name)),
+            (sql.LOCK_PARTITIONS, (numbers,)),
+            (sql.READ_CONTEXT, (numbers, INVOICES.name, MEMBERSHIPS.name)),
             begin=True,
         )
         rows = cursor.fetchall()
@@ -164,12 +128,12 @@ class SinkTransaction:
             raise InvariantError("business_day has no row; `rewards database upgrade` writes it")
         self.progress: dict[tuple[str, int], Progress] = {(row[0], row[1]): Progress(*row[:7]) for row in rows}
         day, terms_id, rates, *epochs = rows[0][7:]
-        self.horizon = Horizon(
+        self.context = EvaluationContext(
             day,
             terms_of(cursor, (terms_id, rates)),
-            floor=_position(epochs[0:2]),
-            doubt=_position(epochs[2:4]),
-            membership_floor=_position(epochs[4:6]),
+            retired_before=_position(epochs[0:2]),
+            suspect_before=_position(epochs[2:4]),
+            memberships_retired_before=_position(epochs[4:6]),
         )
 
     def read(
@@ -177,7 +141,7 @@ class SinkTransaction:
         invoices: Mapping[InvoiceId, int],
         memberships: Mapping[str, int],
         all_of: Collection[str] = (),
-    ) -> Known:
+    ) -> LoadedState:
         """Return what stands there and differs from the revisions that the caller knows (0: nothing known).
 
         Args:
@@ -185,47 +149,45 @@ class SinkTransaction:
             memberships: customer -> known revision.
             all_of: customers of whom all invoices are wanted, whatever is known.
         """
-        cursor, known = self._cursor, Known()
+        cursor, loaded = self._cursor, LoadedState()
         if invoices:
-            cursor.execute(statements.READ_INVOICES.execute, (plain_array(invoices), plain_array(invoices.values())))
-            known.invoices = {state.id: state for state in map(invoice_state, cursor.fetchall())}
+            cursor.execute(sql.READ_INVOICES.execute, (plain_array(invoices), plain_array(invoices.values())))
+            loaded.invoices = {state.id: state for state in map(invoice_state, cursor.fetchall())}
         if memberships:
-            cursor.execute(
-                statements.READ_MEMBERSHIPS.execute, (text_array(memberships), plain_array(memberships.values()))
-            )
-            known.memberships = {row[0]: membership_state(*row) for row in cursor.fetchall()}
+            cursor.execute(sql.READ_MEMBERSHIPS.execute, (text_array(memberships), plain_array(memberships.values())))
+            loaded.memberships = {row[0]: membership_state(*row) for row in cursor.fetchall()}
         if all_of:
-            cursor.execute(statements.READ_INVOICES_OF.execute, (list(all_of),))
+            cursor.execute(sql.READ_INVOICES_OF.execute, (list(all_of),))
             for state in map(invoice_state, cursor.fetchall()):
-                known.invoices[state.id] = state
-                known.invoices_of.setdefault(state.key.customer_master_id, []).append(state.id)
-        return known
+                loaded.invoices[state.id] = state
+                loaded.invoices_of.setdefault(state.key.customer_master_id, []).append(state.id)
+        return loaded
 
     def write(
         self,
-        writes: Writes,
+        changeset: Changeset,
         progress: Iterable[Progress],
         *,
         customers: Sequence[str],
-        epochs: Iterable[EpochRow] = (),
-        dead_letters: Sequence[DeadLetterRow] = (),
+        epochs: Iterable[Epoch] = (),
+        dead_letters: Sequence[DeadLetter] = (),
     ) -> Written:
         """Write all of a batch; `customers` are those whose totals are wanted back, changed or not."""
-        self._write_memberships(writes.memberships.values())
-        self._write_invoices(writes.invoices.values())
-        entry_ids = self._write_entries(writes.entries)
+        self._write_memberships(changeset.memberships.values())
+        self._write_invoices(changeset.invoices.values())
+        entry_ids = self._write_entries(changeset.entries)
         for epoch in epochs:
             self._cursor.execute(
-                statements.WRITE_EPOCH, (epoch.topic, *epoch.position, epoch.kind, timestamp(epoch.happened_ms))
+                sql.WRITE_EPOCH, (epoch.topic, *epoch.position, epoch.kind, timestamp(epoch.happened_ms))
             )
         if dead_letters:
             letters = [(d.topic, d.partition, d.offset, d.key, d.value, d.reason, d.detail) for d in dead_letters]
-            self._cursor.execute(statements.WRITE_DEAD_LETTERS, _columns(letters))
+            self._cursor.execute(sql.WRITE_DEAD_LETTERS, _columns(letters))
         self._run(
-            *_totals(writes),
-            *_notification(writes),
-            (statements.WRITE_PROGRESS, _progress_columns(progress, writes.reloaded_ms)),
-            (statements.READ_TOTALS, (text_array(customers),)),
+            *_totals(changeset),
+            *_notification(changeset),
+            (sql.WRITE_PROGRESS, _progress_columns(progress, changeset.reloaded_ms)),
+            (sql.READ_TOTALS, (text_array(customers),)),
         )
         totals: dict[str, dict[str, list[int]]] = {customer: {} for customer in customers}
         for customer, company, *figures in self._cursor.fetchall():
@@ -242,10 +204,10 @@ class SinkTransaction:
     def _write_invoices(self, states: Collection[InvoiceState]) -> None:
         if not states:
             return
-        self._copy(statements.COPY_INVOICES, list(map(invoice_line, states)), statements.WRITE_INVOICES)
+        self._copy(sql.COPY_INVOICES, list(map(invoice_line, states)), sql.WRITE_INVOICES)
         self._require(len(states), "invoices")
 
-    def _copy(self, copy: str, lines: Sequence[str], then: Statement) -> None:
+    def _copy(self, copy: str, lines: Sequence[str], then: Prepared) -> None:
         """Bring lines into their temporary table, then run the statement that takes them from there."""
         if lines:
             self._cursor.copy_expert(copy, io.StringIO("".join(lines)))
@@ -264,7 +226,7 @@ class SinkTransaction:
         if not entries:
             return []
         lines = [entry_line(i, entry) for i, entry in enumerate(entries)]
-        self._copy(statements.COPY_ENTRIES, lines, statements.WRITE_ENTRIES)
+        self._copy(sql.COPY_ENTRIES, lines, sql.WRITE_ENTRIES)
         return self._cursor.fetchall()
 
     def _write_memberships(self, states: Collection[MembershipState]) -> None:
@@ -278,39 +240,41 @@ class SinkTransaction:
                     state.customer_master_id,
                     membership_rows(state),
                     state.revision,
-                    oldest and oldest.generation,
+                    oldest and oldest.snapshot_lsn,
                     oldest and oldest.lsn,
                     current and current.reward_group_id,
                     current and current.enrolled_on,
                 )
             )
-        self._cursor.execute(statements.WRITE_MEMBERSHIPS.execute, _columns(rows))
+        self._cursor.execute(sql.WRITE_MEMBERSHIPS.execute, _columns(rows))
         if self._cursor.rowcount != len(rows):
             raise InvariantError("memberships: a row stood at another revision than the batch was computed from")
 
 
-def _totals(writes: Writes) -> Iterator[Step]:
-    customers = [(*key, *deltas) for key, deltas in writes.customer_deltas.items() if any(deltas)]
+def _totals(changeset: Changeset) -> Iterator[Step]:
+    customers = [(*key, *deltas) for key, deltas in changeset.customer_deltas.items() if any(deltas)]
     if customers:
         names, companies, *figures = zip(*customers, strict=True)
         yield (
-            statements.WRITE_CUSTOMER_POINTS,
+            sql.WRITE_CUSTOMER_POINTS,
             (text_array(names), text_array(companies), *map(plain_array, figures)),
         )
-    groups = [(*key, *deltas) for key, deltas in writes.group_deltas.items() if any(deltas)]
+    groups = [(*key, *deltas) for key, deltas in changeset.group_deltas.items() if any(deltas)]
     if groups:
         numbers, companies, *figures = zip(*groups, strict=True)
         yield (
-            statements.WRITE_GROUP_TOTALS,
+            sql.WRITE_GROUP_TOTALS,
             (plain_array(numbers), text_array(companies), *map(plain_array, figures)),
         )
 
 
-def _notification(writes: Writes) -> Iterator[Step]:
-    changed = {key[0] for key in writes.customer_deltas} | {e.invoice.key.customer_master_id for e in writes.entries}
+def _notification(changeset: Changeset) -> Iterator[Step]:
+    changed = {key[0] for key in changeset.customer_deltas} | {
+        e.invoice.key.customer_master_id for e in changeset.entries
+    }
     if changed:
         names = orjson.dumps(sorted(changed)).decode()
-        yield statements.NOTIFY, (NOTIFY_CHANNEL, names if len(names.encode()) <= _NOTIFY_BYTES_MAX else "*")
+        yield sql.NOTIFY, (NOTIFY_CHANNEL, names if len(names.encode()) <= _NOTIFY_BYTES_MAX else "*")
 
 
 def _progress_columns(progress: Iterable[Progress], reloaded_ms: Mapping[int, int]) -> list[list[Any]]:
@@ -321,13 +285,13 @@ def _progress_columns(progress: Iterable[Progress], reloaded_ms: Mapping[int, in
             (
                 p.topic,
                 p.partition,
-                p.generation,
-                p.generation_offset,
+                p.snapshot_lsn,
+                p.snapshot_offset,
                 p.snapshot_done,
                 p.next_offset,
                 p.last_transaction,
                 p.mark,
-                p.generation,
+                p.snapshot_lsn,
                 p.mark_lsn,
                 None if p.marked_ms is None else timestamp(p.marked_ms),
                 None if reloaded is None else timestamp(reloaded),
@@ -342,5 +306,5 @@ def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
 
 
 def _position(values: Sequence[int | None]) -> Position:
-    generation, lsn = values
-    return NOWHERE if generation is None or lsn is None else Position(generation, lsn)
+    snapshot_lsn, lsn = values
+    return NOWHERE if snapshot_lsn is None or lsn is None else Position(snapshot_lsn, lsn)

@@ -8,7 +8,8 @@ import pytest
 
 from connectors.registration import Connector, deployed
 from connectors.settings import PROJECT
-from streams import topics, waiting
+from streams import topics
+from streams.jobs import waiting
 from streams.postgres.models import CustomerRewardGroup, Watermark
 
 CONNECTORS = {one.name: one for one in deployed()}

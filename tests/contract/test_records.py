@@ -14,9 +14,11 @@ import pytest
 
 from connectors.watermarks import watermark_ids
 from streams.calculator.facts import InvoiceRow
-from streams.decode import Decoded, decode_invoice_record, decode_membership_record
 from streams.errors import RecordError
-from streams.records import InvoiceKey, customer_key, partition_of, partition_of_key
+from streams.keys import customer_key, partition_of, partition_of_key
+from streams.source.decode import read_invoice_event, read_membership_event
+from streams.source.records import ChangeEvent
+from streams.state.invoices import InvoiceKey
 from streams.topics import PARTITIONS
 
 FOLDER = Path(__file__).with_name("records")
@@ -50,7 +52,7 @@ def records(kind: str) -> list[Record]:
     return [Record(**json.loads(line)) for line in (FOLDER / f"{kind}.json").read_text(encoding="utf-8").splitlines()]
 
 
-def said(decoded: Decoded | None) -> list[str]:
+def said(decoded: ChangeEvent | None) -> list[str]:
     """What a decoded record says, in words that can be compared."""
     if decoded is None:
         return ["tombstone"]
@@ -109,12 +111,12 @@ def test_every_file_of_records_is_held_by_a_test() -> None:
 
 @pytest.mark.parametrize("kind", sorted(INVOICES))
 def test_invoice_record_is_read_for_what_it_says(kind: str) -> None:
-    assert [said(decode_invoice_record(record.value_bytes)) for record in records(kind)] == INVOICES[kind]
+    assert [said(read_invoice_event(record.value_bytes)) for record in records(kind)] == INVOICES[kind]
 
 
 @pytest.mark.parametrize("kind", sorted(MEMBERSHIPS))
 def test_membership_record_is_read_for_what_it_says(kind: str) -> None:
-    assert [said(decode_membership_record(record.value_bytes)) for record in records(kind)] == MEMBERSHIPS[kind]
+    assert [said(read_membership_event(record.value_bytes)) for record in records(kind)] == MEMBERSHIPS[kind]
 
 
 @pytest.mark.parametrize("kind", sorted({*INVOICES, *MEMBERSHIPS}))
@@ -141,8 +143,8 @@ def test_watermark_of_a_snapshot_lies_in_every_partition_after_its_rows() -> Non
     assert all(row.offset < last[row.partition] for row in rows)
 
 
-def decoded(kind: str) -> list[Decoded]:
-    read = decode_membership_record if kind in MEMBERSHIPS else decode_invoice_record
+def decoded(kind: str) -> list[ChangeEvent]:
+    read = read_membership_event if kind in MEMBERSHIPS else read_invoice_event
     return [one for record in records(kind) if (one := read(record.value_bytes)) is not None]
 
 
@@ -201,34 +203,34 @@ def changed_update(**columns: object) -> bytes:
         ({"transaction_amount": "Infinity"}, "bad_amount", "transaction_amount"),
         ({"transaction_amount": "12,50"}, "bad_amount", "transaction_amount"),
         ({"transaction_amount": 12.5}, "bad_amount", "transaction_amount"),
-        ({"transaction_amount": None}, "missing_column", "transaction_amount"),
+        ({"transaction_amount": None}, "missing_value", "transaction_amount"),
         ({"transaction_retainage": "NAN"}, "bad_amount", "transaction_retainage"),
-        ({"transaction_date": None}, "missing_column", "transaction_date"),
+        ({"transaction_date": None}, "missing_value", "transaction_date"),
         ({"transaction_date": "2026-03-02"}, "bad_date", "transaction_date"),
         ({"transaction_due_date": 10956}, "bad_date", "transaction_due_date"),
         ({"transaction_due_date": -2147472691}, "bad_date", "transaction_due_date"),
-        ({"company_abbreviation": None}, "missing_column", "company_abbreviation"),
-        ({"system_name": ""}, "missing_column", "system_name"),
+        ({"company_abbreviation": None}, "missing_value", "company_abbreviation"),
+        ({"system_name": ""}, "missing_value", "system_name"),
     ],
 )
 def test_row_that_became_bad_is_reported_and_its_earlier_version_retired(
     columns: dict[str, object], reason: str, column: str | None
 ) -> None:
-    found = decode_invoice_record(changed_update(**columns))
+    found = read_invoice_event(changed_update(**columns))
 
     assert said(found) == [f"bad: {reason} {column}", "retire 900001 of M-9001"]
 
 
 def test_due_date_on_the_first_day_that_may_be_is_read() -> None:
-    assert said(decode_invoice_record(changed_update(transaction_due_date=10957))) == ["set 900001 of M-9001"]
+    assert said(read_invoice_event(changed_update(transaction_due_date=10957))) == ["set 900001 of M-9001"]
 
 
 def test_row_that_lost_its_type_or_its_customer_is_retired() -> None:
     for columns in ({"transaction_type_rewards_invoice": False}, {"customer_master_id": None}):
-        assert said(decode_invoice_record(changed_update(**columns))) == ["ignored", "retire 900001 of M-9001"]
+        assert said(read_invoice_event(changed_update(**columns))) == ["ignored", "retire 900001 of M-9001"]
 
 
-@pytest.mark.parametrize("read", [decode_invoice_record, decode_membership_record])
+@pytest.mark.parametrize("read", [read_invoice_event, read_membership_event])
 @pytest.mark.parametrize(
     "value",
     [
@@ -238,7 +240,7 @@ def test_row_that_lost_its_type_or_its_customer_is_retired() -> None:
         b'{"before":null,"after":null,"op":"c","source":{"name":"w","table":"t","lsn":1,"txId":1,"ts_ms":1}}',
     ],
 )  # fmt: skip
-def test_what_is_no_change_event_is_undecodable(read: Callable[[bytes], Decoded | None], value: bytes) -> None:
+def test_what_is_no_change_event_is_undecodable(read: Callable[[bytes], ChangeEvent | None], value: bytes) -> None:
     try:
         found = read(value)
     except RecordError as raised:
@@ -250,10 +252,114 @@ def test_what_is_no_change_event_is_undecodable(read: Callable[[bytes], Decoded 
     assert error.reason == "undecodable"
 
 
-@pytest.mark.parametrize("column", ["customer_master_id", "id", "reward_group_id", "enrolled_at"])
-def test_membership_without_a_column_is_refused(column: str) -> None:
-    enrolment = next(record.value for record in records("membership") if record.value and record.value["op"] == "c")
+MEMBERSHIP_COLUMNS = ["customer_master_id", "id", "reward_group_id", "enrolled_at"]
 
-    with pytest.raises(RecordError) as caught:
-        decode_membership_record(connect_json(enrolment | {"after": enrolment["after"] | {column: None}}))
-    assert (caught.value.reason, caught.value.column) == ("missing_column", column)
+
+def enrolment(**columns: object) -> dict[str, Any]:
+    """The real event of an enrolment, with other values."""
+    event = next(record.value for record in records("membership") if record.value and record.value["op"] == "c")
+    return event | {"after": event["after"] | columns}
+
+
+@pytest.mark.parametrize("column", MEMBERSHIP_COLUMNS)
+def test_membership_without_a_value_is_refused(column: str) -> None:
+    found = read_membership_event(connect_json(enrolment(**{column: None})))
+
+    assert found is not None
+    assert said(found) == [f"bad: missing_value {column}"]
+
+
+@pytest.mark.parametrize("column", MEMBERSHIP_COLUMNS)
+def test_membership_without_a_column_is_refused(column: str) -> None:
+    event = enrolment()
+    del event["after"][column]
+
+    assert said(read_membership_event(connect_json(event))) == [f"bad: missing_column {column}"]
+
+
+@pytest.mark.parametrize("enrolled_at", [2147483647, -2147472692, "2011-01-26", None])
+def test_membership_that_cannot_be_used_any_more_ends_the_earlier_one(enrolled_at: object) -> None:
+    event = enrolment(enrolled_at=enrolled_at)
+    event |= {"op": "u", "before": enrolment()["after"]}
+
+    bad, *rest = said(read_membership_event(connect_json(event)))
+
+    assert bad.startswith("bad: ")
+    assert rest == [f"retire {event['before']['id']} of {event['before']['customer_master_id']}"]
+
+
+INVOICE_COLUMNS = [
+    "transaction_type_rewards_invoice", "transaction_type_rewards_payment", "transaction_id", "transaction_date",
+    "transaction_amount", "transaction_retainage", "transaction_due_date", "customer_master_id", "company_abbreviation",
+    "system_name", "transaction_description", "product_line_name",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("column", INVOICE_COLUMNS)
+def test_column_that_a_record_does_not_have_is_an_error_and_never_null(column: str) -> None:
+    (record,) = records("update")
+    assert record.value is not None
+    value = json.loads(json.dumps(record.value))
+    del value["after"][column]
+
+    assert said(read_invoice_event(connect_json(value))) == [f"bad: missing_column {column}", "retire 900001 of M-9001"]
+
+
+@pytest.mark.parametrize("column", ["transaction_type_rewards_invoice", "transaction_id", "customer_master_id", "company_abbreviation", "system_name",
+                                    "transaction_description"])  # fmt: skip
+def test_delete_whose_old_row_lacks_a_column_is_an_error_and_never_nothing(column: str) -> None:
+    value = json.loads(json.dumps(records("delete")[0].value))
+    del value["before"][column]
+
+    assert said(read_invoice_event(connect_json(value))) == [f"bad: missing_column {column}"]
+
+
+@pytest.mark.parametrize("before", [None, {}, "key only"])
+def test_change_without_its_old_row_is_an_error_and_never_nothing(before: object) -> None:
+    value = json.loads(json.dumps(records("delete")[0].value))
+    key_only = dict.fromkeys(value["before"]) | {"transaction_id": 900003}
+
+    value["before"] = key_only if before == "key only" else before
+
+    assert said(read_invoice_event(connect_json(value))) == ["bad: incomplete_row None"]
+
+
+def test_delete_of_a_row_that_was_never_of_a_type_takes_nothing_away() -> None:
+    value = json.loads(json.dumps(records("delete")[0].value))
+    value["before"] |= {"transaction_type_rewards_invoice": False, "transaction_type_rewards_payment": None}
+
+    assert said(read_invoice_event(connect_json(value))) == []
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"transaction_type_rewards_invoice": "f"}, "bad_type"),
+        ({"transaction_type_rewards_payment": 0}, "bad_type"),
+        ({"transaction_id": "17"}, "bad_type"),
+        ({"transaction_id": True}, "bad_type"),
+        ({"customer_master_id": 17}, "bad_type"),
+        ({"product_line_name": ["Lumber"]}, "bad_type"),
+        ({"company_abbreviation": "x" * 501}, "text_too_long"),
+        ({"customer_master_id": "x" * 2_001}, "text_too_long"),
+        ({"transaction_description": "é" * 1_001}, "text_too_long"),
+        ({"system_name": "\U0001f3e0" * 501}, "text_too_long"),
+        ({"product_line_name": "x" * 4_000}, "text_too_long"),
+        ({"transaction_description": "a\0b"}, "bad_text"),
+        ({"transaction_description": "__debezium_unavailable_value"}, "incomplete_row"),
+    ],
+)
+def test_value_of_another_kind_is_an_error_that_names_the_column(columns: dict[str, object], reason: str) -> None:
+    (column,) = columns
+    found = said(read_invoice_event(changed_update(**columns)))
+    # A changed number is another row: the old one goes as well.
+    assert found == [f"bad: {reason} {column}", "retire 900001 of M-9001"]
+
+
+@pytest.mark.parametrize(
+    "text", ["C:\\u0000folder", "x" * 2_000, "é" * 1_000, "\U0001f3e0" * 500, "\\", '"', "\x1f\x7f\u2028"]
+)
+def test_text_is_what_it_is(text: str) -> None:
+    (change,) = read_invoice_event(changed_update(transaction_description=text)).rows[-1:]  # type: ignore[union-attr]
+
+    assert change.key.document == text

@@ -13,8 +13,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from streams.errors import TransientError
 from streams.lag.measure import Measurement
 from streams.lag.sink import COLUMNS, write
-from streams.postgres.connection import connect
 from streams.postgres.models import ConsumerLag
+from streams.postgres.session import connect
 from tests.integration.api.servers import Postgres, running_postgres
 
 MEASURED = Measurement(

@@ -8,16 +8,18 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.agents.invoices import decode
 from streams.calculator.facts import Membership
 from streams.calculator.points import evaluate
 from streams.calculator.terms import DEFAULT_TERMS
-from streams.decode import decode_invoice_record
-from streams.fold import fold
-from streams.known import Cause, Group, Horizon, Known, MembershipState, StoredMembership
-from streams.lanes import sort_items
-from streams.postgres.sink import Progress
-from streams.records import DueInvoice, Position
+from streams.source.decode import decode_invoice, read_invoice_event
+from streams.source.partition_buffer import sort_records
+from streams.state.causes import Cause
+from streams.state.changes import Reevaluation, SourceTransaction
+from streams.state.changeset import EvaluationContext, LoadedState
+from streams.state.fold import fold
+from streams.state.memberships import MembershipState, StoredMembership
+from streams.state.positions import Position
+from streams.state.progress import Progress
 from streams.topics import INVOICES
 from tests.change_events import Source, invoice_row, record
 
@@ -74,8 +76,8 @@ class Database:
         self.invoices: dict[Any, Any] = {}
         self.log: list[tuple[Any, ...]] = []
 
-    def write(self, groups: list[Group]) -> None:
-        written = fold(groups, Known(dict(self.invoices), dict(MEMBERS)), Horizon(AS_OF, DEFAULT_TERMS))
+    def write(self, groups: list[SourceTransaction]) -> None:
+        written = fold(groups, LoadedState(dict(self.invoices), dict(MEMBERS)), EvaluationContext(AS_OF, DEFAULT_TERMS))
         self.invoices.update(written.invoices)
         self.log += [
             (
@@ -100,10 +102,10 @@ class Database:
         }
 
 
-def groups_of(source: Source) -> list[Group]:
+def groups_of(source: Source) -> list[SourceTransaction]:
     progress = Progress(INVOICES.name, 0, 0, 0, snapshot_done=True, next_offset=0, last_transaction=None)
-    items = [decode(record(offset, value)) for offset, (_, value) in enumerate(source.events)]
-    return sort_items(items, progress, complete=True).groups
+    items = [decode_invoice(record(offset, value)) for offset, (_, value) in enumerate(source.events)]
+    return sort_records(items, progress, complete=True).transactions
 
 
 def from_scratch(source: Source) -> dict[Any, Any]:
@@ -113,7 +115,7 @@ def from_scratch(source: Source) -> dict[Any, Any]:
         last = Source()
         last.insert(row)
         try:
-            decoded = decode_invoice_record(last.events[0][1])
+            decoded = read_invoice_event(last.events[0][1])
         except Exception:  # noqa: BLE001 -- a bad row counts for nothing, whatever is wrong with it
             continue
         for change in decoded.rows if decoded else []:
@@ -141,7 +143,7 @@ def test_any_order_and_repetition_ends_in_the_same_points(script: list[Any], ran
     source = history(script)
     single = []
     for group in groups_of(source):
-        single += [Group(0, 0, group.cause, rows=[row]) for row in group.rows]
+        single += [SourceTransaction(0, 0, group.cause, rows=[row]) for row in group.rows]
     repeated = single + random.sample(single, len(single) // 2)
     random.shuffle(repeated)
     database = Database()
@@ -159,7 +161,7 @@ def test_any_cut_into_batches_and_redelivery_writes_the_same_log(script: list[An
     whole, cut = Database(), Database()
     whole.write(groups_of(source))
     waiting = groups_of(source)
-    done: list[Group] = []
+    done: list[SourceTransaction] = []
     while waiting:
         again = done[-random.randint(0, len(done)) :] if done else []
         count = random.randint(1, len(waiting))
@@ -187,12 +189,12 @@ def test_transaction_too_large_for_a_batch_writes_the_log_of_one_batch(script: l
     whole, parts = Database(), Database()
     whole.write(groups_of(source))
     for group in groups_of(source):
-        first = Group(0, 0, group.cause, rows=group.rows[:at], complete=False)
-        rest = Group(0, 0, group.cause, rows=group.rows[at:])
+        first = SourceTransaction(0, 0, group.cause, rows=group.rows[:at], complete=False)
+        rest = SourceTransaction(0, 0, group.cause, rows=group.rows[at:])
         parts.write([first])
         parts.write([rest])
         waiting = [state for state in parts.invoices.values() if state.awaiting]
         for state in waiting:
-            due = DueInvoice(state.key.customer_master_id, state.id, state.awaiting.transaction)
-            parts.write([Group(0, 0, Cause("due"), due=[due])])
+            due = Reevaluation(state.key.customer_master_id, state.id, state.awaiting.transaction)
+            parts.write([SourceTransaction(0, 0, Cause("due"), reevaluations=[due])])
     assert sorted(parts.log, key=repr) == sorted(whole.log, key=repr)

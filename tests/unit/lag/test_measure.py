@@ -16,8 +16,8 @@ def later(seconds: float) -> dt.datetime:
 
 
 def test_every_source_topic_has_its_agent() -> None:
-    assert set(AGENTS) == {topics.INVOICES.name, topics.MEMBERSHIPS.name, topics.DUE_INVOICES.name}
-    assert set(AGENTS.values()) == {"invoices", "memberships", "days"}
+    assert set(AGENTS) == {topics.INVOICES.name, topics.MEMBERSHIPS.name, topics.REEVALUATIONS.name}
+    assert set(AGENTS.values()) == {"invoices", "memberships", "reevaluations"}
 
 
 def test_waiting_records_are_measured_in_records_and_seconds() -> None:
@@ -40,9 +40,9 @@ def test_waiting_records_are_measured_in_records_and_seconds() -> None:
 def test_partition_without_lag_is_not_read() -> None:
     broker = FakeBroker()
     broker.put(committed=10, end=10)
-    broker.put(committed=3, end=4, place=(topics.DUE_INVOICES.name, 5))
+    broker.put(committed=3, end=4, place=(topics.REEVALUATIONS.name, 5))
     Meter().measure(broker, NOW)
-    assert broker.reads == [{(topics.DUE_INVOICES.name, 5)}]
+    assert broker.reads == [{(topics.REEVALUATIONS.name, 5)}]
 
 
 def test_group_that_stands_is_read_once_and_ages() -> None:

@@ -10,8 +10,8 @@ import pytest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from streams import bulk
-from streams.bulk import BulkConsumer
+from streams.worker import bulk
+from streams.worker.bulk import BulkConsumer
 
 HERE = TP("warehouse.public.invoice_transactions", 3)
 Fetch = dict[TP, list[Any]]

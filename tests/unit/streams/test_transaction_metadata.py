@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.endings import TransactionMetadata, note_record
+from streams.source.transaction_metadata import TransactionMetadata, note_record
 
 NAME = "warehouse:702"
 

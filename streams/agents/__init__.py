@@ -1,1 +1,0 @@
-"""One module an agent: read, evaluate, write, forward."""

@@ -1,0 +1,92 @@
+"""`rewards wait`: knows that everything committed to the warehouse before it was called stands in `sunroc_rewards`.
+
+It writes a watermark into both captured databases and waits until every partition has passed it: a watermark shares its partition's
+order with the changes. Then nothing may be left to do by time (a day that was opened, a reload's end).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from streams.errors import TransientError
+from streams.postgres.reevaluations import find_unfinished
+from streams.postgres.session import connect, faults
+from streams.topics import INVOICES, MEMBERSHIPS, PARTITIONS
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection  # noqa: N812
+
+POLL_SECONDS: Final = 0.02
+QUIET_POLLS: Final = 2
+"""Nothing left to do must hold twice: between a reload's end and its first evaluation there is a moment without either."""
+
+# All rows bear one number, so that each partition can be asked for it.
+_MARK: Final = """
+WITH next AS MATERIALIZED (SELECT nextval('public.rewards_watermark_marks') AS mark)
+UPDATE public.rewards_watermarks AS w SET mark = next.mark, marked_at = clock_timestamp() FROM next RETURNING next.mark
+"""
+
+
+class NotCaughtUpError(TransientError):
+    """Not everything stands in `sunroc_rewards` in time; the text says what is missing."""
+
+
+def wait_until_caught_up(warehouse_url: str, database_url: str, timeout_seconds: float) -> float:
+    """Return the seconds that it took.
+
+    Raises:
+        NotCaughtUpError: it did not in time.
+        TransientError: a database does not answer.
+    """
+    started = time.monotonic()
+    marks = {INVOICES.name: _mark(warehouse_url), MEMBERSHIPS.name: _mark(database_url)}
+    connection = connect(database_url, name="rewards wait")
+    try:
+        connection.autocommit = True
+        quiet = 0
+        while True:
+            missing = _missing(connection, marks)
+            quiet = 0 if missing else quiet + 1
+            if quiet >= QUIET_POLLS:
+                return time.monotonic() - started
+            if missing and time.monotonic() - started > timeout_seconds:
+                raise NotCaughtUpError(f"not caught up after {timeout_seconds:g} s: {'; '.join(missing)}")
+            time.sleep(POLL_SECONDS)
+    finally:
+        connection.close()
+
+
+def _mark(url: str) -> int:
+    connection = connect(url, name="rewards wait")
+    try:
+        with faults(), connection, connection.cursor() as cursor:
+            cursor.execute(_MARK)
+            found = cursor.fetchall()
+    finally:
+        connection.close()
+    if len(found) < PARTITIONS:
+        raise TransientError("rewards_watermarks is not set up for every partition yet; run `rewards connectors apply`")
+    return int(found[0][0])
+
+
+def _missing(connection: Connection, marks: dict[str, int]) -> list[str]:
+    with faults(), connection.cursor() as cursor:
+        missing = []
+        for topic, mark in marks.items():
+            cursor.execute(
+                "SELECT count(*) FILTER (WHERE mark >= %s), max(marked_at) FROM partition_progress WHERE topic = %s",
+                (mark, topic),
+            )
+            found = cursor.fetchone()
+            passed, marked_at = found or (0, None)
+            if passed < PARTITIONS:
+                seen = (
+                    f"the last change seen is of {marked_at:%Y-%m-%d %H:%M:%S %Z}"
+                    if marked_at
+                    else "nothing has been seen yet"
+                )
+                missing.append(
+                    f"{PARTITIONS - passed} of {PARTITIONS} partitions of {topic} have not come so far ({seen})"
+                )
+        return missing or find_unfinished(cursor)

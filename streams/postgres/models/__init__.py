@@ -1,0 +1,43 @@
+"""The tables that the stream reads and writes in `sunroc_rewards`: state (one set a generation) and reference (once)."""
+
+from streams.postgres.models.base import Base
+from streams.postgres.models.reference import (
+    BusinessDay,
+    ConsumerLag,
+    CustomerRewardGroup,
+    ProgramTerms,
+    Rate,
+    RewardGroup,
+    Watermark,
+)
+from streams.postgres.models.state import (
+    ENTRY_KINDS,
+    CustomerPoints,
+    DeadLetter,
+    Invoice,
+    Membership,
+    PartitionProgress,
+    PointEntry,
+    RewardGroupTotals,
+    SourceEpoch,
+)
+
+__all__ = [
+    "ENTRY_KINDS",
+    "Base",
+    "BusinessDay",
+    "ConsumerLag",
+    "CustomerPoints",
+    "CustomerRewardGroup",
+    "DeadLetter",
+    "Invoice",
+    "Membership",
+    "PartitionProgress",
+    "PointEntry",
+    "ProgramTerms",
+    "Rate",
+    "RewardGroup",
+    "RewardGroupTotals",
+    "SourceEpoch",
+    "Watermark",
+]

@@ -1,0 +1,156 @@
+"""Cuts each partition's records into source transactions, and holds back the last until it can be taken for complete.
+
+Place on the data's way: between the agents' decoding and fold.py. Pure.
+
+The records of one source transaction stand together in a partition. Whether the last of them has come is known once a record of
+another transaction follows, or once all events of the transaction were counted (transaction_metadata.py); never by time. A snapshot's
+end is a record of its own. What is too large to wait in memory goes on as incomplete: its rows are kept, and what they are worth waits
+in Postgres.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from streams.errors import InvariantError
+from streams.source.records import ChangeEvent, DeadLetter, DecodedRecord
+from streams.source.transaction_metadata import TransactionMetadata
+from streams.state.causes import Cause
+from streams.state.changes import SourceTransaction
+from streams.state.positions import Position
+from streams.state.progress import Epoch, Progress
+from streams.topics import REEVALUATIONS
+
+
+@dataclass(slots=True)
+class PartitionBuffer:
+    """A partition of a topic on this worker: what has come and is not done."""
+
+    topic: str
+    partition: int
+    consumer_generation: int
+    """The consumer's generation that the records came under."""
+    records: list[DecodedRecord] = field(default_factory=list)
+    end_offset: int = 0
+
+    def add(self, records: Sequence[DecodedRecord], end_offset: int) -> None:
+        """Take in what a fetch brought."""
+        self.records.extend(records)
+        self.end_offset = end_offset
+
+    def cut(self, metadata: TransactionMetadata, held_max: int) -> tuple[int, bool]:
+        """Return how many records can go on, and whether the last transaction among them is complete."""
+        records = self.records
+        start, transaction = self._tail()
+        if transaction is None:
+            return len(records), True
+        tail = [record.event for record in records[start:] if record.event is not None]
+        if all(event.is_watermark for event in tail):
+            return len(records), True
+        # A snapshot ends with a record of its own, and more may be in the partition than has been read again so far.
+        if not tail[-1].snapshot and records[-1].offset + 1 >= self.end_offset and metadata.is_complete(transaction):
+            return len(records), True
+        if len(tail) > held_max:
+            return len(records), False
+        return start, True
+
+    def _tail(self) -> tuple[int, str | None]:
+        """Return where the last transaction begins, and which it is."""
+        records = self.records
+        start, transaction = len(records), None
+        while start:
+            event = records[start - 1].event
+            if event is not None:
+                if transaction is None:
+                    transaction = event.transaction
+                elif event.transaction != transaction:
+                    break
+            start -= 1
+        return start, transaction
+
+
+@dataclass(slots=True)
+class SortedRecords:
+    """What records of a partition come to."""
+
+    transactions: list[SourceTransaction] = field(default_factory=list)
+    epochs: list[Epoch] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+
+
+def sort_records(records: Sequence[DecodedRecord], progress: Progress, *, complete: bool) -> SortedRecords:
+    """Sort records by source transaction and note in `progress` how far the partition has come.
+
+    Args:
+        records: of one partition, in its order; records that stand in Postgres already may come again.
+        progress: where the partition stands; it never goes back.
+        complete: whether the last transaction is.
+
+    Raises:
+        InvariantError: records between what is done and these are missing.
+    """
+    _require_no_gap(records, progress)
+    found = SortedRecords()
+    done_before = progress.next_offset
+    transaction: SourceTransaction | None = None
+    for record in records:
+        if record.error is not None:
+            found.dead_letters.append(_dead_letter(record, progress))
+        if record.reevaluation is not None:
+            cause = Cause(record.reevaluation.cause)
+            found.transactions.append(
+                SourceTransaction(progress.partition, 0, cause, reevaluations=[record.reevaluation])
+            )
+        event = record.event
+        if event is None:
+            continue
+        if record.offset >= done_before:
+            _note_progress(record.offset, event, progress, found)
+        # What is read again from before the snapshot belongs to the one before; any lesser LSN does.
+        snapshot_lsn = progress.snapshot_lsn if record.offset >= progress.snapshot_offset else -1
+        if transaction is None or transaction.cause.transaction != event.transaction:
+            cause = Cause(event.transaction, event.committed_ms)
+            transaction = SourceTransaction(progress.partition, snapshot_lsn, cause)
+            found.transactions.append(transaction)
+        lsn = 0 if event.snapshot else event.lsn
+        transaction.rows += [(lsn, change) for change in event.rows]
+        transaction.memberships += [(lsn, change) for change in event.memberships]
+        if event.truncated:
+            position = Position(snapshot_lsn, event.lsn)
+            found.epochs.append(Epoch(progress.topic, position, "truncate", event.committed_ms))
+    if transaction is not None:
+        transaction.complete = complete
+    progress.next_offset = max(done_before, records[-1].offset + 1)
+    return found
+
+
+def _require_no_gap(records: Sequence[DecodedRecord], progress: Progress) -> None:
+    # Reevaluations are sent again until they were worked off, and their topic does not keep them for ever.
+    if progress.topic != REEVALUATIONS.name and records[0].offset > progress.next_offset:
+        raise InvariantError(
+            f"{progress.topic}/{progress.partition}: the next record is {progress.next_offset}, but {records[0].offset} came. "
+            "What lies between was lost on the way, or is no longer in the topic, or the database was restored to an earlier state."
+        )
+
+
+def _note_progress(offset: int, event: ChangeEvent, progress: Progress, found: SortedRecords) -> None:
+    """Note what a record that was not done before says of its partition."""
+    if event.snapshot and event.lsn > progress.snapshot_lsn:
+        progress.snapshot_lsn = event.lsn
+        progress.snapshot_offset = offset
+        progress.snapshot_done = False
+        found.epochs.append(Epoch(progress.topic, Position(event.lsn, 0), "snapshot", event.committed_ms))
+    if event.watermark is not None:
+        progress.mark = event.watermark.mark
+        progress.mark_lsn = event.lsn
+        progress.marked_ms = event.committed_ms
+        progress.snapshot_done |= event.snapshot
+    progress.ignored_rows += event.ignored
+    progress.last_transaction = event.transaction
+
+
+def _dead_letter(record: DecodedRecord, progress: Progress) -> DeadLetter:
+    error = record.error
+    reason, detail = (error.reason, error.detail) if error is not None else ("", "")
+    return DeadLetter(progress.topic, progress.partition, record.offset, record.key, record.value, reason, detail)

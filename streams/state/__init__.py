@@ -1,0 +1,1 @@
+"""What is known and what it is worth, and how changes become the next state. Pure."""

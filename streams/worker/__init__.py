@@ -1,0 +1,1 @@
+"""One worker: the Faust app, bulk delivery, agents, executors, outputs, scheduler, watchdog."""

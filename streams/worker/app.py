@@ -1,0 +1,95 @@
+"""The Faust app: wires topics, agents, Table, executors and scheduler of one worker together.
+
+Settings that keep promises: `at_least_once` (exactly-once lost invoices when it was killed), a session timeout of 10 s (a killed
+worker's partitions move soon), topics declared by `rewards topics` and never by Faust.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import faust
+
+from streams.settings import StreamSettings
+from streams.topics import APPLICATION_ID, PARTITIONS
+from streams.worker.agents import AGENTS, Agent, receive
+from streams.worker.bulk import BulkSchema, BulkTransport
+from streams.worker.runtime import Runtime
+from streams.worker.table import customer_points_table
+
+M_ARENA_MAX: Final = -8
+"""glibc's malloc.h."""
+
+
+class RewardsApp(faust.App):
+    """A Faust app on the bulk transport."""
+
+    def _new_transport(self) -> BulkTransport:
+        return BulkTransport(self.conf.broker_consumer, self)
+
+
+def create_app(settings: StreamSettings) -> RewardsApp:
+    """Return the app of one worker; nothing is connected before it starts."""
+    app = RewardsApp(
+        APPLICATION_ID,
+        broker=[f"kafka://{address}" for address in settings.kafka_bootstrap.split(",")],
+        store="memory://",
+        datadir=_data_folder(settings),
+        processing_guarantee="at_least_once",
+        broker_commit_interval=0.5,
+        broker_session_timeout=10.0,
+        broker_heartbeat_interval=2.0,
+        broker_max_poll_records=settings.batch_records,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=512 * 1024,
+        cython_optimizations=True,
+        stream_buffer_maxsize=4,
+        stream_wait_empty=False,
+        topic_partitions=PARTITIONS,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        worker_redirect_stdouts=False,
+    )
+    table = customer_points_table(app)
+    runtime = Runtime(app, settings, table, {agent.topic.name: agent.decode for agent in AGENTS})
+    for agent in AGENTS:
+        _add_agent(app, agent, runtime)
+    return app
+
+
+def _share_memory() -> None:
+    """Let all threads allocate from one arena: what a batch freed in one thread's would not serve another's."""
+    with suppress(AttributeError):  # glibc alone has arenas
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
+
+
+def _data_folder(settings: StreamSettings) -> str:
+    """Return a folder for what Faust writes down: nothing that is missed, for the Table is in memory and in its changelog."""
+    if settings.data_dir is None:
+        return tempfile.mkdtemp(prefix="rewards-worker-")
+    folder = Path(settings.data_dir) / "faust"
+    folder.mkdir(parents=True, exist_ok=True)
+    return str(folder)
+
+
+def _add_agent(app: RewardsApp, agent: Agent, runtime: Runtime) -> None:
+    source = app.topic(agent.topic.name, schema=BulkSchema(), partitions=agent.topic.partitions, allow_empty=True)
+
+    @app.agent(source, name=agent.name, concurrency=1)
+    async def take(stream: faust.StreamT[Any]) -> None:
+        await runtime.start()
+        await receive(stream, runtime)
+
+
+def run_worker(settings: StreamSettings, *, log_level: str = "INFO") -> NoReturn:
+    """Run one worker in the foreground until SIGTERM or SIGINT."""
+    from mode.loop import uvloop  # noqa: F401, PLC0415 -- importing it is what installs it
+
+    _share_memory()
+    app = create_app(settings)
+    faust.Worker(app, loglevel=log_level, quiet=True).execute_from_commandline()

@@ -1,0 +1,168 @@
+"""The worker's loop: collects what the agents receive, works it off batch by batch in a thread, forwards, and says what is done.
+
+Place on the data's way: agents -> here -> pipeline.py (decode, fold, sink) -> outputs.py (Table, topics, offsets). While one
+transaction runs in its thread, the next batch gathers: the transaction sizes the batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from streams.errors import TransientError
+from streams.worker.pipeline import Delivery, Outcome, Pipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from streams.metrics import WorkerMetrics
+    from streams.worker.bulk import Records
+    from streams.worker.outputs import Outputs
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 0.1
+RETRY_SECONDS_MAX = 10.0
+T = TypeVar("T")
+
+
+class Executor:
+    """Works off deliveries in order. A worker has a few, each with its share of the partitions (runtime.py)."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        outputs: Outputs,
+        metrics: WorkerMetrics,
+        *,
+        batch_records: int,
+        gather_seconds: float,
+        generation: Callable[[], int],
+    ) -> None:
+        self._pipeline = pipeline
+        self._outputs = outputs
+        self._metrics = metrics
+        self._batch_records = batch_records
+        self._gather_seconds = gather_seconds
+        self._generation = generation
+        self._inbox: deque[Delivery] = deque()
+        self._inbox_records = 0
+        self._arrived = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._working = asyncio.Lock()
+        self._done: asyncio.Queue[Outcome] = asyncio.Queue(1)
+        """What is written and to be forwarded, while the next batch is worked on."""
+        self._holding = False
+        self._woken = False
+        self._wrote_at = 0.0
+        self._given_up: int | None = None
+        """The consumer's generation whose partitions were given up: nothing of it is taken in any more."""
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="pipeline")
+
+    async def put(self, topic: str, partition: int, value: Records, consumer_generation: int) -> None:
+        """Take a bulk message in; waits while twice a batch is waiting already."""
+        await self._room.wait()
+        if consumer_generation == self._given_up:
+            # What came before it was dropped with the partitions; done without it, its offset would be committed past that.
+            return
+        self._inbox.append(Delivery(topic, partition, value.records, value.end_offset, consumer_generation))
+        self._inbox_records += len(value.records)
+        if self._inbox_records >= 2 * self._batch_records:
+            self._room.clear()
+        self._arrived.set()
+
+    def wake(self) -> None:
+        """Look again at what is held: a source transaction may be complete."""
+        self._woken = True
+        if self._holding:
+            self._arrived.set()
+
+    async def run(self) -> None:
+        """Work until cancelled. An error that leaves here ends the worker before an offset is committed."""
+        while True:
+            await self._wait()
+            # A batch costs some ms whatever its size: after one that wrote, the next gathers for a moment. A change that comes
+            # alone finds no batch before it, and does not wait.
+            await asyncio.sleep(max(0.0, self._wrote_at + self._gather_seconds - time.monotonic()))
+            async with self._working:
+                self._woken = False
+                outcome = await self._work(self._gather())
+                self._holding = outcome.held
+                if outcome.record_count:
+                    self._wrote_at = time.monotonic()
+                    await self._done.put(outcome)
+
+    async def forward(self) -> None:
+        """Forward what `run` has written, until cancelled."""
+        while True:
+            until = self._outputs.flush_at
+            try:
+                outcome = await asyncio.wait_for(
+                    self._done.get(), None if until is None else max(0.0, until - time.monotonic())
+                )
+            except TimeoutError:
+                await self._insist(self._outputs.flush)
+                continue
+            await self._insist(partial(self._outputs.forward, outcome))
+            self._done.task_done()
+
+    async def give_up(self) -> None:
+        """Finish the batch under way and forget the rest: the partitions are being given up."""
+        async with self._working:
+            await self._done.join()
+            try:
+                await self._outputs.flush()
+            except TransientError as error:
+                logger.warning("What was not forwarded comes again: %s", error)
+            self._outputs.forget()
+            self._given_up = self._generation()
+            self._inbox.clear()
+            self._inbox_records = 0
+            self._room.set()
+            self._pipeline.forget()
+
+    async def _wait(self) -> None:
+        """Wait for records, or for the end of a transaction that is held."""
+        if not self._inbox and not (self._holding and self._woken):
+            self._arrived.clear()
+            await self._arrived.wait()
+
+    def _gather(self) -> list[Delivery]:
+        deliveries, count, generation = [], 0, self._generation()
+        while self._inbox and count < self._batch_records:
+            delivery = self._inbox.popleft()
+            count += len(delivery.records)
+            self._inbox_records -= len(delivery.records)
+            if delivery.consumer_generation == generation:
+                deliveries.append(delivery)
+        if self._inbox_records < 2 * self._batch_records:
+            self._room.set()
+        return deliveries
+
+    async def _work(self, deliveries: list[Delivery]) -> Outcome:
+        loop = asyncio.get_running_loop()
+        started = time.monotonic()
+        await loop.run_in_executor(self._thread, self._pipeline.take, deliveries)
+        outcome = await self._insist(
+            lambda: loop.run_in_executor(self._thread, self._pipeline.work, self._generation())
+        )
+        self._metrics.note_batch(outcome.record_count, time.monotonic() - started)
+        return outcome
+
+    async def _insist(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Try until it is done, since the world is at fault: the lag grows in plain sight, and nothing is lost."""
+        wait = RETRY_SECONDS
+        while True:
+            try:
+                return await attempt()
+            except TransientError as error:
+                logger.warning("Trying again in %.1f s: %s", wait, error)
+                self._metrics.retries += 1
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, RETRY_SECONDS_MAX)

@@ -1,0 +1,241 @@
+"""A batch from records to Postgres: decode, cut, read, fold, write. Runs in the worker's one thread beside the event loop.
+
+Place on the data's way: executor.py feeds it what the agents received and forwards what it wrote. Nothing that it keeps is needed:
+buffers are read again from Kafka, invoices from Postgres.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from streams.errors import BadRecordsError, InvariantError
+from streams.postgres.sink import Sink, SinkTransaction, Written
+from streams.recent import Recent
+from streams.source.partition_buffer import PartitionBuffer, sort_records
+from streams.source.records import DeadLetter, DecodedRecord
+from streams.source.transaction_metadata import TransactionMetadata
+from streams.state.changes import SourceTransaction
+from streams.state.changeset import Entry, LoadedState
+from streams.state.fold import fold
+from streams.state.invoices import InvoiceId, InvoiceState
+from streams.state.memberships import MembershipState
+from streams.topics import INVOICES, PARTITIONS
+
+Decoder = Callable[[Any], DecodedRecord]
+"""From a Kafka record to what it says; never raises for what the record holds."""
+
+BAD_IN_A_ROW_MAX = 10
+BAD_WINDOW_RECORDS = 1_000
+BAD_WINDOW_MAX = 10
+"""1 % of a window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A bulk message, as an agent received it."""
+
+    topic: str
+    partition: int
+    records: Sequence[Any]
+    end_offset: int
+    consumer_generation: int
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a batch left behind, to be forwarded and then committed."""
+
+    entries: Sequence[Entry] = ()
+    written: Written = field(default_factory=Written)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    next_offsets: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
+    """(topic, partition) -> (next offset, consumer generation)."""
+    record_count: int = 0
+    held: bool = False
+    """Whether records were held back, for their transaction may not be complete."""
+
+
+class Pipeline:
+    """Works off deliveries batch by batch. Not for two threads at once."""
+
+    def __init__(
+        self,
+        sink: Sink,
+        decoders: Mapping[str, Decoder],
+        *,
+        metadata: TransactionMetadata,
+        held_max: int,
+        cached_invoices: int,
+    ) -> None:
+        self._sink = sink
+        self._decoders = decoders
+        self._metadata = metadata
+        self._held_max = held_max
+        self._buffers: dict[tuple[str, int], PartitionBuffer] = {}
+        self._invoices: Recent[InvoiceId, InvoiceState] = Recent(cached_invoices)
+        self._memberships: Recent[str, MembershipState] = Recent(cached_invoices)
+        self._bad_in_a_row: dict[tuple[str, int], int] = {}
+        self._bad_window: list[int] = [0, 0]
+
+    def take(self, deliveries: Sequence[Delivery]) -> None:
+        """Decode what came; once a delivery, also when the batch is tried again.
+
+        Raises:
+            BadRecordsError: too many records cannot be used.
+        """
+        for delivery in deliveries:
+            place = (delivery.topic, delivery.partition)
+            buffer = self._buffers.get(place)
+            if buffer is None or buffer.consumer_generation != delivery.consumer_generation:
+                buffer = self._buffers[place] = PartitionBuffer(*place, delivery.consumer_generation)
+            records = list(map(self._decoders[delivery.topic], delivery.records))
+            self._count_bad(place, records)
+            self._metadata.note_delivered(place, _events(records))
+            buffer.add(records, delivery.end_offset)
+
+    def forget(self) -> None:
+        """Drop what is held: the partitions are given up, and whoever has them next reads from what is committed."""
+        self._buffers.clear()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._sink.close()
+
+    def work(self, consumer_generation: int) -> Outcome:
+        """Write what can be written. Tried again after a TransientError, it does the same.
+
+        Raises:
+            TransientError: Postgres is away; what was taken is still held.
+            InvariantError: we are at fault.
+        """
+        self._buffers = {
+            place: buffer
+            for place, buffer in self._buffers.items()
+            if buffer.consumer_generation == consumer_generation
+        }
+        cuts = {place: buffer.cut(self._metadata, self._held_max) for place, buffer in self._buffers.items()}
+        cuts = {place: cut for place, cut in cuts.items() if cut[0]}
+        outcome = self._write(cuts) if cuts else Outcome()
+        for place, (count, _) in cuts.items():
+            del self._buffers[place].records[:count]
+        outcome.held = any(buffer.records for buffer in self._buffers.values())
+        return outcome
+
+    def _write(self, cuts: Mapping[tuple[str, int], tuple[int, bool]]) -> Outcome:
+        outcome = Outcome()
+        with self._sink.transaction({partition for _, partition in cuts}) as transaction:
+            transactions, epochs = self._sort(cuts, transaction, outcome)
+            suspect_before = max(
+                [transaction.context.suspect_before, *(e.position for e in epochs if e.topic == INVOICES.name)]
+            )
+            context = replace(
+                transaction.context, suspect_before=suspect_before, open_transactions=_open_transactions(transaction)
+            )
+            loaded = self._load(transactions, transaction)
+            changeset = fold(transactions, loaded, context)
+            customers = list(dict.fromkeys(_customers(transactions)))
+            outcome.written = transaction.write(
+                changeset,
+                [transaction.progress[place] for place in cuts],
+                customers=customers,
+                epochs=epochs,
+                dead_letters=outcome.dead_letters,
+            )
+        outcome.entries = changeset.entries
+        # Only now: had the transaction failed, what is kept would still be what stands there.
+        self._invoices.update(changeset.invoices)
+        self._memberships.update({**loaded.memberships, **changeset.memberships})
+        return outcome
+
+    def _sort(
+        self, cuts: Mapping[tuple[str, int], tuple[int, bool]], transaction: SinkTransaction, outcome: Outcome
+    ) -> tuple[list[SourceTransaction], list[Any]]:
+        transactions: list[SourceTransaction] = []
+        epochs: list[Any] = []
+        for place, (count, complete) in cuts.items():
+            buffer, progress = self._buffers[place], transaction.progress.get(place)
+            if progress is None:
+                raise InvariantError(f"{place[0]} has a partition {place[1]}, but {PARTITIONS} partitions are expected")
+            found = sort_records(buffer.records[:count], progress, complete=complete)
+            transactions += found.transactions
+            epochs += found.epochs
+            outcome.dead_letters += found.dead_letters
+            outcome.next_offsets[place] = (progress.next_offset, buffer.consumer_generation)
+            outcome.record_count += count
+        return transactions, epochs
+
+    def _load(self, transactions: Sequence[SourceTransaction], sink: SinkTransaction) -> LoadedState:
+        """Return what stands in Postgres: what is kept where it has the same revision there, what is read where not."""
+        numbers: dict[InvoiceId, None] = {}
+        for transaction in transactions:
+            numbers.update([(change.invoice_id, None) for _, change in transaction.rows])
+            numbers.update(
+                (again.invoice_id, None) for again in transaction.reevaluations if again.invoice_id is not None
+            )
+        joining = {change.customer_master_id for transaction in transactions for _, change in transaction.memberships}
+        joining.update(
+            again.customer_master_id
+            for transaction in transactions
+            for again in transaction.reevaluations
+            if again.invoice_id is None
+        )
+        kept = {number: state for number in numbers if (state := self._invoices.get(number)) is not None}
+        customers = dict.fromkeys(_customers(transactions))
+        members = {c: member for c in customers if (member := self._memberships.get(c)) is not None}
+        read = sink.read(
+            {number: kept[number].revision if number in kept else 0 for number in numbers},
+            {customer: members[customer].revision if customer in members else 0 for customer in customers},
+            all_of=joining,
+        )
+        return LoadedState({**kept, **read.invoices}, {**members, **read.memberships}, read.invoices_of)
+
+    def _count_bad(self, place: tuple[str, int], records: Sequence[DecodedRecord]) -> None:
+        window = self._bad_window
+        for record in records:
+            if record.event is None and record.error is None and record.reevaluation is None:
+                continue
+            window[0] += 1
+            if record.error is None:
+                self._bad_in_a_row[place] = 0
+            else:
+                window[1] += 1
+                in_a_row = self._bad_in_a_row[place] = self._bad_in_a_row.get(place, 0) + 1
+                if in_a_row >= BAD_IN_A_ROW_MAX or window[1] > BAD_WINDOW_MAX:
+                    what = (
+                        f"{in_a_row} in a row"
+                        if in_a_row >= BAD_IN_A_ROW_MAX
+                        else f"{window[1]} of the last {window[0]}"
+                    )
+                    raise BadRecordsError(
+                        f"{what} records cannot be used, the last at {place[0]}/{place[1]} offset {record.offset}: {record.error}. "
+                        "Nothing of them was skipped: mend the source (or the mapping), then start the worker again."
+                    )
+            if window[0] >= BAD_WINDOW_RECORDS:
+                window[:] = [0, 0]
+
+
+def _events(records: Sequence[DecodedRecord]) -> Iterator[tuple[str, int]]:
+    """Transaction and order of each event that can be counted; one that cannot be used leaves its transaction uncounted."""
+    for record in records:
+        event = record.event
+        if event is not None and event.order:
+            yield event.transaction, event.order
+
+
+def _customers(transactions: Sequence[SourceTransaction]) -> list[str]:
+    found = []
+    for transaction in transactions:
+        found += [change.key.customer_master_id for _, change in transaction.rows]
+        found += [change.customer_master_id for _, change in transaction.memberships]
+        found += [again.customer_master_id for again in transaction.reevaluations]
+    return found
+
+
+def _open_transactions(transaction: SinkTransaction) -> dict[int, str]:
+    return {
+        progress.partition: progress.last_transaction
+        for progress in transaction.progress.values()
+        if progress.topic == INVOICES.name and progress.last_transaction is not None
+    }

@@ -1,0 +1,154 @@
+"""What a worker runs beside Faust's own services: executors, scheduler, watchdog. Started when the first agent is, ended with the process.
+
+Place on the data's way: the agents put what they receive into `Runtime.put`; everything after that is wired here. A few executors
+share the partitions, so that one decodes and evaluates while another waits for Postgres; a customer is always the same one's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
+
+from streams.errors import BadRecordsError, RewardsError
+from streams.metrics import WorkerMetrics
+from streams.postgres.sink import Sink
+from streams.source.transaction_metadata import TransactionMetadata
+from streams.topics import APPLICATION_ID
+from streams.worker.executor import Executor
+from streams.worker.outputs import Outputs
+from streams.worker.pipeline import Decoder, Pipeline
+from streams.worker.publisher import Publisher
+from streams.worker.scheduler import Scheduler
+from streams.worker.transaction_reader import TransactionMetadataReader
+from streams.worker.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from streams.settings import StreamSettings
+    from streams.worker.app import RewardsApp
+    from streams.worker.bulk import BulkConsumer
+    from streams.worker.table import CustomerTable
+
+logger = logging.getLogger(__name__)
+
+EXIT_BAD_RECORDS: Final = 65
+"""sysexits' EX_DATAERR: starting again would only read the same records."""
+EXIT_FAULT: Final = 70
+"""sysexits' EX_SOFTWARE."""
+HELD_SHARE: Final = 4
+"""A transaction of more than this share (one in …) of a batch does not wait in memory for its end."""
+GC_THRESHOLDS: Final = (200_000, 20, 50)
+"""A batch makes some hundred thousand objects and no cycles; Python's own thresholds would look through all of them again and again."""
+
+SWITCH_SECONDS: Final = 0.001
+"""Whom Postgres has answered waits no longer for the interpreter: at Python's own 5 ms that would be much of a small batch's time."""
+
+
+class Runtime:
+    """The executors of one worker, and what they share."""
+
+    def __init__(
+        self, app: RewardsApp, settings: StreamSettings, table: CustomerTable, decoders: Mapping[str, Decoder]
+    ) -> None:
+        self._app = app
+        self._settings = settings
+        self._table = table
+        self._decoders = decoders
+        self._executors: list[Executor] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._starting = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Connect and begin; of no effect the second time (each agent asks)."""
+        async with self._starting:
+            if not self._executors:
+                await self._start()
+
+    async def put(self, message: Any) -> None:  # noqa: ANN401 -- a bulk message: its value is no bytes (bulk.py)
+        """Hand a bulk message to the executor of its partition."""
+        executor = self._executors[message.partition % len(self._executors)]
+        await executor.put(message.topic, message.partition, message.value, message.generation_id)
+
+    async def _start(self) -> None:
+        settings, app = self._settings, self._app
+        publisher = Publisher(settings.kafka_bootstrap, client_id=f"{APPLICATION_ID}-forward")
+        await publisher.start()
+        consumer = cast("BulkConsumer", app.consumer)
+        metrics = WorkerMetrics()
+        loop = asyncio.get_running_loop()
+        metadata = TransactionMetadata(wake=partial(loop.call_soon_threadsafe, self._wake))
+        self._executors = [self._executor(publisher, consumer, metrics, metadata) for _ in range(settings.processors)]
+        consumer.before_revoke = self._give_up
+        url = settings.database_url.get_secret_value()
+        scheduler = Scheduler(url, publisher, timezone=settings.timezone, quiet_seconds=settings.reload_quiet_seconds)
+        for executor in self._executors:
+            self._run("executor", executor.run)
+            self._run("outputs", executor.forward)
+        self._run("scheduler", scheduler.run)
+        reader = TransactionMetadataReader(settings.kafka_bootstrap, metadata, self._wake)
+        self._run("transaction metadata", reader.run)
+        self._run("watchdog", Watchdog(app, metrics).run)
+        sys.setswitchinterval(SWITCH_SECONDS)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
+
+    def _executor(
+        self, publisher: Publisher, consumer: BulkConsumer, metrics: WorkerMetrics, metadata: TransactionMetadata
+    ) -> Executor:
+        settings = self._settings
+        batch_records = settings.batch_records // settings.processors
+        pipeline = Pipeline(
+            Sink(settings.database_url.get_secret_value()),
+            self._decoders,
+            metadata=metadata,
+            held_max=batch_records // HELD_SHARE,
+            cached_invoices=settings.cached_invoices // settings.processors,
+        )
+        return Executor(
+            pipeline,
+            Outputs(publisher, self._table, consumer),
+            metrics,
+            batch_records=batch_records,
+            gather_seconds=settings.gather_ms / 1000,
+            generation=lambda: self._app.consumer_generation_id,
+        )
+
+    def _wake(self) -> None:
+        for executor in self._executors:
+            executor.wake()
+
+    async def _give_up(self) -> None:
+        await asyncio.gather(*(executor.give_up() for executor in self._executors))
+
+    def _run(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._tasks.append(asyncio.create_task(_guarded(name, run), name=name))
+
+
+async def _guarded(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    try:
+        await run()
+    except asyncio.CancelledError:
+        raise
+    except BadRecordsError as error:
+        stop_at_once(EXIT_BAD_RECORDS, f"{name}: {error}")
+    except RewardsError as error:
+        stop_at_once(EXIT_FAULT, f"{name}: {error}")
+    except Exception:
+        logger.critical("%s failed", name, exc_info=True)
+        stop_at_once(EXIT_FAULT, f"{name}: a fault of ours, see above")
+
+
+def stop_at_once(code: int, reason: str) -> NoReturn:
+    """End the process without Faust's shutdown, which would commit offsets."""
+    logger.critical("The worker stops: %s", reason)
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,106 @@
+"""The scheduler: finds what must be evaluated again and sends a record an invoice to `rewards.due-invoices`. One worker at a time has it.
+
+Place on the data's way: Postgres -> here -> topic -> agents.py. Nothing is sent twice: a pass begins when
+the one before has been worked off. Whichever worker holds the advisory lock runs it; if it dies, another takes over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from streams.errors import TransientError
+from streams.keys import customer_key, partition_of
+from streams.postgres.reevaluations import find_reevaluations, move_epochs, open_day, reevaluation_offsets
+from streams.postgres.session import connect, faults
+from streams.source.decode import dump_reevaluation
+from streams.topics import REEVALUATIONS
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection  # noqa: N812
+
+    from streams.state.changes import Reevaluation
+    from streams.worker.publisher import Publisher
+
+logger = logging.getLogger(__name__)
+
+LOCK = 5_271_001
+"""The advisory lock's number; any, as long as nothing else in the database uses it."""
+INTERVAL_SECONDS = 0.25
+RETRY_SECONDS = 2.0
+PASS_SECONDS_MAX = 30.0
+"""After so long a pass is sent again: its records may have been lost with a topic, and evaluating twice is harmless."""
+
+
+class Scheduler:
+    """Runs for as long as the worker does; does something only while it holds the lock."""
+
+    def __init__(self, database_url: str, publisher: Publisher, *, timezone: str, quiet_seconds: float) -> None:
+        self._database_url = database_url
+        self._publisher = publisher
+        self._timezone = timezone
+        self._quiet = dt.timedelta(seconds=quiet_seconds)
+        self._connection: Connection | None = None
+        self._awaited: dict[int, int] = {}
+        """Partition -> the offset after the last record of the pass under way."""
+        self._pass_ends_at = 0.0
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        while True:
+            try:
+                due = await asyncio.to_thread(self._look)
+                if due:
+                    await self._send(due)
+                await asyncio.sleep(INTERVAL_SECONDS)
+            except TransientError as error:
+                logger.warning("The scheduler tries again: %s", error)
+                self.close()
+                await asyncio.sleep(RETRY_SECONDS)
+
+    def close(self) -> None:
+        """Give the lock up."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _look(self) -> list[Reevaluation]:
+        with faults():
+            if self._connection is None:
+                self._connection = connect(self._database_url, name="rewards scheduler")
+                self._connection.autocommit = True
+            with self._connection.cursor() as cursor:
+                # Re-entrant: whoever has the lock gets it again, so that one question is enough.
+                cursor.execute(
+                    "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND pid = pg_backend_pid())"
+                    " OR pg_try_advisory_lock(%s)",
+                    (LOCK, LOCK),
+                )
+                held = cursor.fetchone()
+                if held is None or not held[0]:
+                    return []
+                open_day(cursor, dt.datetime.now(dt.UTC), self._timezone)
+                move_epochs(cursor, self._quiet)
+                if self._awaited and time.monotonic() < self._pass_ends_at:
+                    done = reevaluation_offsets(cursor)
+                    if any(done.get(partition, 0) < offset for partition, offset in self._awaited.items()):
+                        return []
+                self._awaited = {}
+                return find_reevaluations(cursor)
+
+    async def _send(self, due: list[Reevaluation]) -> None:
+        self._awaited = await self._publisher.publish(
+            REEVALUATIONS.name,
+            [
+                (
+                    partition_of(invoice.customer_master_id),
+                    customer_key(invoice.customer_master_id),
+                    dump_reevaluation(invoice),
+                )
+                for invoice in due
+            ],
+        )
+        self._pass_ends_at = time.monotonic() + PASS_SECONDS_MAX

@@ -1,0 +1,71 @@
+"""Reads Debezium's topics of transactions: each worker for itself, from a little before its start.
+
+Place on the data's way: beside the agents; what it reads goes into source/transaction_metadata.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from streams.source.transaction_metadata import TransactionMetadata, note_record
+from streams.topics import TRANSACTIONS
+
+logger = logging.getLogger(__name__)
+
+FETCH_MAX_WAIT_MS: Final = 100
+RETRY_SECONDS: Final = 1.0
+READ_INTERVAL_SECONDS: Final = 0.02
+"""Under load the topics are read at most so often; an end that comes alone is read at once."""
+LOOK_BACK_MS: Final = 60_000
+"""A worker that takes over reads again what the one before it did not commit, and counts that."""
+
+
+class TransactionMetadataReader:
+    """Reads Debezium's topics of transactions for as long as the worker runs.
+
+    Args:
+        wake: called when something was read.
+    """
+
+    def __init__(self, bootstrap: str, metadata: TransactionMetadata, wake: Callable[[], None]) -> None:
+        self._bootstrap = bootstrap
+        self._metadata = metadata
+        self._wake = wake
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        while True:
+            try:
+                await self._read()
+            except KafkaError as error:
+                logger.warning(
+                    "Transaction metadata cannot be read, later records complete transactions until it can: %s", error
+                )
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _read(self) -> None:
+        consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, fetch_max_wait_ms=FETCH_MAX_WAIT_MS)
+        try:
+            await consumer.start()
+            partitions = [TopicPartition(topic.name, 0) for topic in TRANSACTIONS]
+            consumer.assign(partitions)
+            await consumer.seek_to_end(*partitions)
+            since = int(time.time() * 1000) - LOOK_BACK_MS
+            for partition, found in (await consumer.offsets_for_times(dict.fromkeys(partitions, since))).items():
+                if found is not None:
+                    consumer.seek(partition, found.offset)
+            while True:
+                for records in (await consumer.getmany(timeout_ms=1_000)).values():
+                    for record in records:
+                        note_record(self._metadata, record.topic, record.value)
+                    self._wake()
+                await asyncio.sleep(READ_INTERVAL_SECONDS)
+        finally:
+            await consumer.stop()

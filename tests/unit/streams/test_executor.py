@@ -1,0 +1,145 @@
+"""The worker's loop: nothing of a generation that was given up is taken in, and what the world refuses is tried again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from streams.errors import TransientError
+from streams.metrics import WorkerMetrics
+from streams.topics import INVOICES
+from streams.worker import executor as module
+from streams.worker.bulk import Records
+from streams.worker.executor import Executor
+from streams.worker.pipeline import Delivery, Outcome
+
+
+class WrittenBatches:
+    """Takes what comes and says that it is written."""
+
+    def __init__(self, *, failures: int = 0) -> None:
+        self.taken: list[int] = []
+        self.failures = failures
+
+    def take(self, deliveries: Sequence[Delivery]) -> None:
+        self.taken += [record.offset for delivery in deliveries for record in delivery.records]
+
+    def work(self, *_: Any) -> Outcome:
+        if self.failures:
+            self.failures -= 1
+            raise TransientError("Postgres is away")
+        return Outcome(record_count=len(self.taken))
+
+    def forget(self) -> None:
+        pass
+
+
+class NotedForwarder:
+    """Notes what it was given."""
+
+    flush_at = None
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+        self.forwarded = asyncio.Event()
+
+    async def forward(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+        self.forwarded.set()
+
+    async def flush(self) -> None:
+        pass
+
+    def forget(self) -> None:
+        self.outcomes.clear()
+
+
+class Bench:
+    """A processor with its surroundings, whose generation can be moved on."""
+
+    def __init__(self, *, failures: int = 0) -> None:
+        self.generation = 1
+        self.batches: Any = WrittenBatches(failures=failures)
+        self.forwarder: Any = NotedForwarder()
+        self.metrics = WorkerMetrics()
+        self.processor = Executor(
+            self.batches,
+            self.forwarder,
+            self.metrics,
+            batch_records=4,
+            gather_seconds=0.0,
+            generation=lambda: self.generation,
+        )
+
+    async def put(self, *offsets: int, generation: int = 1) -> None:
+        records: Any = [SimpleNamespace(offset=offset) for offset in offsets]
+        await asyncio.wait_for(self.processor.put(INVOICES.name, 0, Records(records, 100), generation), 1)
+
+    async def run_once(self) -> None:
+        """Run the loop until it has forwarded something."""
+        running = [asyncio.create_task(self.processor.run()), asyncio.create_task(self.processor.forward())]
+        try:
+            await asyncio.wait_for(self.forwarder.forwarded.wait(), 5)
+        finally:
+            for task in running:
+                task.cancel()
+
+
+def test_message_of_a_generation_that_was_given_up_is_not_taken_in() -> None:
+    async def run() -> None:
+        bench = Bench()
+        await bench.put(0, 1)
+        await bench.processor.give_up()
+        await bench.put(2, 3)
+        bench.generation = 2
+        await bench.put(0, 1, 2, 3, generation=2)
+        await bench.run_once()
+        assert bench.batches.taken == [0, 1, 2, 3]
+
+    asyncio.run(run())
+
+
+def test_message_that_waited_while_its_generation_was_given_up_is_not_taken_in() -> None:
+    async def run() -> None:
+        bench = Bench()
+        await bench.put(*range(8))
+        waiting = asyncio.create_task(bench.put(8))
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        await bench.processor.give_up()
+        await waiting
+        bench.generation = 2
+        await bench.put(0, generation=2)
+        await bench.run_once()
+        assert bench.batches.taken == [0]
+
+    asyncio.run(run())
+
+
+def test_message_left_over_from_another_generation_is_dropped() -> None:
+    async def run() -> None:
+        bench = Bench()
+        await bench.put(5)
+        bench.generation = 2
+        await bench.put(4, generation=2)
+        await bench.run_once()
+        assert bench.batches.taken == [4]
+
+    asyncio.run(run())
+
+
+def test_batch_that_the_world_refused_is_tried_again_and_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.001)
+
+    async def run() -> None:
+        bench = Bench(failures=3)
+        await bench.put(0, 1)
+        await bench.run_once()
+        assert bench.batches.taken == [0, 1]
+        assert bench.metrics.retries == 3
+
+    asyncio.run(run())

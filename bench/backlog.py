@@ -24,8 +24,9 @@ from bench.drain import Backlog, Drain
 from bench.figures import Section, load_average
 from bench.stack import BenchStack, until
 from bench.workload import Document, Row, charge, enrol, insert, payment
+from streams.generation import LIVE
 from streams.topic_admin import ensure_topics
-from streams.topics import APPLICATION_ID, CUSTOMER_POINTS_CHANGELOG, INVOICES, PARTITIONS
+from streams.topics import CUSTOMER_POINTS_CHANGELOG, INVOICES, PARTITIONS
 from tests.stack import PROJECT
 
 UNITS: Final = "postgres,kafka,databases,upgrade,topics,day,connect,connectors"
@@ -167,7 +168,7 @@ def _reset(stack: BenchStack) -> None:
     stack.execute("CHECKPOINT")
     admin = KafkaAdminClient(bootstrap_servers=stack.address("kafka"))
     try:
-        admin.delete_group_offsets(APPLICATION_ID, _partitions())
+        admin.delete_group_offsets(LIVE.application_id, _partitions())
         admin.delete_topics([CUSTOMER_POINTS_CHANGELOG.name])
         until("the changelog topic is gone", lambda: CUSTOMER_POINTS_CHANGELOG.name not in admin.list_topics())
     finally:

@@ -19,9 +19,9 @@ from typing import Final, NamedTuple
 
 from api.settings import WebSettings
 from streams.errors import TransientError
+from streams.generation import LIVE
 from streams.postgres.session import connect, faults
 from streams.settings import StreamSettings
-from streams.topics import APPLICATION_ID
 
 LAST_LOOK: Final = Path(tempfile.gettempdir()) / "rewards-health.json"
 MEASURED_SECONDS: Final = 15.0
@@ -110,7 +110,7 @@ def _measured(settings: StreamSettings) -> list[Place]:
     connection = connect(settings.database_url.get_secret_value(), name="rewards health")
     try:
         with faults(), connection, connection.cursor() as cursor:
-            cursor.execute(_QUERY, (APPLICATION_ID,))
+            cursor.execute(_QUERY, (LIVE.application_id,))
             return [Place(*row) for row in cursor.fetchall()]
     finally:
         connection.close()

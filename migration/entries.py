@@ -51,9 +51,10 @@ def write_entries(connection: Connection, rows: int, business_zone: str) -> None
 
 _WRITE_ENTRIES: Final = """
 INSERT INTO point_entries (id, reward_group_id, company, kind, points_before, points_after, delta, effective_on, recorded_at, cause,
-  source_transaction, facts)
+  cause_data, source_transaction, facts)
 SELECT nextval('incoming_ids'), n.reward_group_id, n.company, n.kind, 0, n.points, n.points,
-  (n.created_at AT TIME ZONE %(zone)s)::date, n.created_at, n.source_transaction || ' of the legacy program', n.source_transaction,
+  (n.created_at AT TIME ZONE %(zone)s)::date, n.created_at, n.source_transaction || ' of the legacy program',
+  jsonb_build_object('kind', 'legacy'), n.source_transaction,
   jsonb_build_object('title', n.title)
 FROM (
   SELECT * FROM ({parts}) AS s
@@ -83,7 +84,7 @@ def legacy_entries(connection: Connection) -> dict[str, tuple[int, int]]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT kind, count(*), sum(delta)::bigint FROM point_entries"
-            " WHERE invoice_id IS NULL AND cause LIKE '% of the legacy program' GROUP BY kind"
+            " WHERE invoice_id IS NULL AND cause_data ->> 'kind' = 'legacy' GROUP BY kind"
         )
         return {kind: (int(count), int(points)) for kind, count, points in cursor.fetchall()}
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-APPLICATION_ID: Final = "rewards"
-"""Faust's application id, and so the consumer group and the prefix of changelog topics."""
+from streams.generation import LIVE, Generation
 
 PARTITIONS: Final = 8
 """Partitions of every topic that is keyed by customer. Changing it needs a stop and a replay: the key's partition moves."""
@@ -40,21 +39,40 @@ TRANSACTIONS: Final = (
 )
 """Where Debezium says that a source transaction has ended, and how many events it had."""
 
-REEVALUATIONS: Final = TopicSpec("rewards.due-invoices", retention_days=7)
-"""One record an invoice to evaluate again: a new business date, an epoch's end, a transaction too large for one batch."""
-
-POINT_ENTRIES: Final = TopicSpec("rewards.point-entries")
-"""Each entry of the point log after it stands in Postgres. Readers drop repeats by `id`; what a worker wrote right before it was killed
-may be missing here: Postgres has it."""
-
-DEAD_LETTERS: Final = TopicSpec("rewards.dead-letters")
-"""Records that cannot be used, with where they stood, their bytes and the reason."""
-
 CUSTOMER_POINTS_TABLE: Final = "customer_points"
-CUSTOMER_POINTS_CHANGELOG: Final = TopicSpec(
-    f"{APPLICATION_ID}-{CUSTOMER_POINTS_TABLE}-changelog", cleanup_policy="compact"
-)
-"""Changelog of the Faust Table of per-customer totals."""
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationTopics:
+    """The topics that a generation writes."""
+
+    reevaluations: TopicSpec
+    """One record an invoice to evaluate again: a new business date, an epoch's end, a transaction too large for one batch."""
+    point_entries: TopicSpec
+    """Each entry of the point log after it stands in Postgres. Readers drop repeats by `id`; what a worker wrote right before it was
+    killed may be missing here: Postgres has it."""
+    dead_letters: TopicSpec
+    """Records that cannot be used, with where they stood, their bytes and the reason."""
+    customer_points_changelog: TopicSpec
+    """Changelog of the Faust Table of per-customer totals."""
+
+
+def topics_of(generation: Generation) -> GenerationTopics:
+    """Return the topics of a generation."""
+    prefix = generation.topic_prefix
+    return GenerationTopics(
+        TopicSpec(f"{prefix}.due-invoices", retention_days=7),
+        TopicSpec(f"{prefix}.point-entries"),
+        TopicSpec(f"{prefix}.dead-letters"),
+        TopicSpec(f"{generation.application_id}-{CUSTOMER_POINTS_TABLE}-changelog", cleanup_policy="compact"),
+    )
+
+
+_LIVE: Final = topics_of(LIVE)
+REEVALUATIONS: Final = _LIVE.reevaluations
+POINT_ENTRIES: Final = _LIVE.point_entries
+DEAD_LETTERS: Final = _LIVE.dead_letters
+CUSTOMER_POINTS_CHANGELOG: Final = _LIVE.customer_points_changelog
 
 ALL: Final = (
     INVOICES,

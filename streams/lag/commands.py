@@ -52,8 +52,8 @@ def lag(
 
 def _writer(url: str) -> Callable[[Sequence[Measurement]], None]:
     """Writes on one connection for as long as that works, then on another."""
-    from streams import topics
     from streams.errors import TransientError
+    from streams.generation import LIVE
     from streams.lag.sink import write
     from streams.postgres.session import connect
 
@@ -63,7 +63,7 @@ def _writer(url: str) -> Callable[[Sequence[Measurement]], None]:
         if not connections:
             connections.append(connect(url, name="rewards lag"))
         try:
-            write(connections[0], topics.APPLICATION_ID, measurements)
+            write(connections[0], LIVE.application_id, measurements)
         except TransientError:
             connections.pop().close()
             raise

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from streams import topics
+from streams.generation import LIVE
 from streams.lag.status import Offsets, Standing, Status, follow, lag_seconds, status
 
 AGENTS: Final[Mapping[str, str]] = {
@@ -53,7 +54,7 @@ class Measurement:
 class Meter:
     """Measures again and again; remembers since when a partition stands and how old its first waiting record is."""
 
-    def __init__(self, group: str = topics.APPLICATION_ID, agents: Mapping[str, str] = AGENTS) -> None:
+    def __init__(self, group: str = LIVE.application_id, agents: Mapping[str, str] = AGENTS) -> None:
         self._group = group
         self._agents = agents
         self._standing: dict[tuple[str, int], Standing] = {}

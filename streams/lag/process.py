@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from threading import Event
 from typing import Final, Protocol
 
-from streams import topics
 from streams.errors import TransientError
+from streams.generation import LIVE
 from streams.lag.measure import Measurement, Meter, Reader
 from streams.lag.status import Status
 
@@ -45,7 +45,7 @@ class LagProcess:
         self._write = write
         self._interval_seconds = interval_seconds
         self._reader: ClosableReader | None = None
-        self._meter = Meter(topics.APPLICATION_ID)
+        self._meter = Meter(LIVE.application_id)
         self._shown: dict[tuple[str, int], Status] = {}
 
     def run(self, stop: Event) -> None:

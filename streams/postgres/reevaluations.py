@@ -10,9 +10,10 @@ import datetime as dt
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
+from streams.state.causes import RELOAD, SNAPSHOT
 from streams.state.changes import Reevaluation
 from streams.state.positions import lsn_text
-from streams.topics import INVOICES, MEMBERSHIPS, PARTITIONS, REEVALUATIONS
+from streams.topics import INVOICES, MEMBERSHIPS, PARTITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,15 +24,15 @@ PASS_MAX: Final = 20_000
 """Invoices found at once, so that a day on which very many are due does not fill the memory."""
 
 _BY_DATE: Final = """
-SELECT i.customer_master_id, i.id::text, 'day ' || d.business_date FROM business_day AS d
-CROSS JOIN LATERAL (SELECT customer_master_id, id FROM invoices WHERE next_evaluation_on <= d.business_date
+SELECT i.customer_master_id, i.id::text, 'day', d.business_date::text FROM business_day AS d
+CROSS JOIN LATERAL (SELECT customer_master_id, id FROM invoices WHERE next_evaluation_on <= d.business_date AND awaiting IS NULL
   ORDER BY next_evaluation_on LIMIT %(limit)s OFFSET 0) AS i
 """
 
 # An invoice awaits the rest of a transaction that was too large for one batch (complete, once the partition has moved on), or a
 # reload that left rows of it in doubt (not due before its end).
 _COMPLETE: Final = """
-SELECT i.customer_master_id, i.id::text, i.awaiting FROM partition_progress AS p
+SELECT i.customer_master_id, i.id::text, 'transaction', i.awaiting FROM partition_progress AS p
 JOIN invoices AS i ON i.partition = p.partition AND i.awaiting IS NOT NULL
 WHERE p.topic = %(invoices)s AND i.awaiting IS DISTINCT FROM p.last_transaction AND NOT EXISTS (
   SELECT 1 FROM source_epochs AS e WHERE e.topic = p.topic AND e.ready_at IS NULL
@@ -40,13 +41,13 @@ LIMIT %(limit)s
 """
 
 _GONE: Final = """
-SELECT i.customer_master_id, i.id::text, e.kind, e.snapshot_lsn, e.lsn FROM source_epochs AS e
+SELECT i.customer_master_id, i.id::text, e.kind, COALESCE(NULLIF(e.lsn, 0), e.snapshot_lsn) FROM source_epochs AS e
 JOIN invoices AS i ON (i.oldest_snapshot_lsn, i.oldest_lsn) < (e.snapshot_lsn, e.lsn)
 WHERE e.topic = %(invoices)s AND e.ready_at IS NOT NULL AND e.closed_at IS NULL LIMIT %(limit)s
 """
 
 _GONE_MEMBERSHIPS: Final = """
-SELECT m.customer_master_id, NULL, e.kind, e.snapshot_lsn, e.lsn FROM source_epochs AS e
+SELECT m.customer_master_id, NULL, e.kind, COALESCE(NULLIF(e.lsn, 0), e.snapshot_lsn) FROM source_epochs AS e
 JOIN memberships AS m ON (m.oldest_snapshot_lsn, m.oldest_lsn) < (e.snapshot_lsn, e.lsn)
 WHERE e.topic = %(memberships)s AND e.ready_at IS NOT NULL AND e.closed_at IS NULL LIMIT %(limit)s
 """
@@ -92,13 +93,13 @@ def find_reevaluations(cursor: Cursor, limit: int = PASS_MAX) -> list[Reevaluati
     found: dict[tuple[str, object], Reevaluation] = {}
     for question in (_BY_DATE, _COMPLETE):
         cursor.execute(question, {**_NAMES, "limit": limit})
-        for customer, number, cause in cursor.fetchall():
-            found.setdefault((customer, number), Reevaluation(customer, number, cause))
+        for row in cursor.fetchall():
+            found.setdefault((row[0], row[1]), Reevaluation(*row))
     for question in (_GONE, _GONE_MEMBERSHIPS):
         cursor.execute(question, {**_NAMES, "limit": limit})
-        for customer, number, kind, snapshot_lsn, lsn in cursor.fetchall():
-            cause = f"{'reload after the truncate' if kind == 'truncate' else 'snapshot'} at {lsn_text(lsn or snapshot_lsn)}"
-            found.setdefault((customer, number), Reevaluation(customer, number, cause))
+        for customer, number, kind, lsn in cursor.fetchall():
+            cause = RELOAD if kind == "truncate" else SNAPSHOT
+            found.setdefault((customer, number), Reevaluation(customer, number, cause, lsn_text(lsn)))
     return list(found.values())
 
 
@@ -106,7 +107,7 @@ def find_unfinished(cursor: Cursor) -> list[str]:
     """Return, in words, what the stream still has to do by time; empty when nothing is left."""
     unfinished = []
     if due := find_reevaluations(cursor, limit=1):
-        unfinished.append(f"an invoice is to be evaluated again ({due[0].cause})")
+        unfinished.append(f"an invoice is to be evaluated again ({due[0].kind} {due[0].of})")
     cursor.execute(
         "SELECT kind, topic, ready_at IS NULL FROM source_epochs WHERE closed_at IS NULL ORDER BY happened_at LIMIT 1"
     )
@@ -119,7 +120,7 @@ def find_unfinished(cursor: Cursor) -> list[str]:
     return unfinished
 
 
-def reevaluation_offsets(cursor: Cursor) -> Mapping[int, int]:
-    """Return how far `rewards.due-invoices` is worked off: partition -> next offset."""
-    cursor.execute("SELECT partition, next_offset FROM partition_progress WHERE topic = %s", (REEVALUATIONS.name,))
+def reevaluation_offsets(cursor: Cursor, topic: str) -> Mapping[int, int]:
+    """Return how far the topic of reevaluations is worked off: partition -> next offset."""
+    cursor.execute("SELECT partition, next_offset FROM partition_progress WHERE topic = %s", (topic,))
     return dict(cursor.fetchall())

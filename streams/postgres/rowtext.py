@@ -54,7 +54,7 @@ def invoice_line(state: InvoiceState) -> str:
         f"{NULL if oldest is None else oldest.snapshot_lsn}\t{NULL if oldest is None else oldest.lsn}\t{state.revision}\t"
         f"{NULL if cause is None else escaped(cause.transaction)}\t"
         f"{NULL if cause is None else escaped(orjson.dumps(cause.dump()).decode())}\t{state.as_of.isoformat()}\t"
-        f"{_plain(worth.reward_group_id)}\t{worth.reward}\t{penalties}\t{worth.points}\t{worth.pending}\t{worth.at_risk}\t"
+        f"{_plain(state.terms_id)}\t{_plain(worth.reward_group_id)}\t{worth.reward}\t{penalties}\t{worth.points}\t{worth.pending}\t{worth.at_risk}\t"
         f"{_day(worth.at_risk_on)}\t{worth.billed!s}\t{worth.paid!s}\t{worth.open!s}\t{_day(worth.due_on)}\t"
         f"{_day(worth.deadline_on)}\t{_day(worth.settled_on)}\t{_day(worth.next_evaluation_on)}\n"
     )
@@ -68,7 +68,7 @@ def entry_line(ordinal: int, entry: Entry) -> str:
         f"{ordinal}\t{entry.invoice.id}\t{entry.reward_group_id}\t{escaped(key.customer_master_id)}\t{escaped(key.company)}\t"
         f"{_text(key.document)}\t{entry.kind}\t{entry.stage}\t{entry.points_before}\t{entry.points_after}\t"
         f"{entry.effective_on.isoformat()}\t{escaped(cause.sentence)}\t{escaped(cause.transaction)}\t{committed_at}\t"
-        f"{escaped(entry.facts)}\n"
+        f"{escaped(entry.facts)}\t{escaped(orjson.dumps(cause.data()).decode())}\n"
     )
 
 
@@ -97,7 +97,7 @@ def invoice_state(row: Sequence[Any]) -> InvoiceState:
     """What a row of sql.READ_INVOICES says."""
     (
         number, customer, company, system, document, transaction_id, partition, rows, revision,
-        cause, as_of, group, reward, penalties, pending, at_risk, at_risk_on, billed, paid,
+        cause, as_of, terms_id, group, reward, penalties, pending, at_risk, at_risk_on, billed, paid,
         still_open, due_on, deadline_on, settled_on, next_on, oldest_snapshot_lsn, oldest_lsn,
     ) = row  # fmt: skip
     standing = Standing.from_stored(group, reward, settled_on, penalties)
@@ -125,6 +125,7 @@ def invoice_state(row: Sequence[Any]) -> InvoiceState:
         revision,
         None if cause is None else Cause.load(cause),
         as_of,
+        terms_id,
         worth,
         None if oldest_lsn is None else Position(oldest_snapshot_lsn, oldest_lsn),
     )

@@ -11,16 +11,25 @@ import psycopg2.extras
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from streams.errors import InvariantError, TransientError
+from streams.generation import LIVE, Generation
 
 
-def connect(url: str, *, name: str) -> Connection:
-    """Open a connection on which json comes back parsed by orjson. `name` shows in pg_stat_activity.
+def connect(url: str, *, name: str, generation: Generation = LIVE) -> Connection:
+    """Open a connection on which json comes back parsed by orjson; state tables are those of the generation.
+
+    Args:
+        url: postgresql://…
+        name: what pg_stat_activity shows.
+        generation: whose schema comes first in the search path.
 
     Raises:
         TransientError: nobody answers.
     """
     with faults():
         connection: Connection = psycopg2.connect(url, application_name=name, connect_timeout=10)
+        if generation != LIVE:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(f"SET search_path = {generation.search_path}")
         psycopg2.extras.register_default_jsonb(conn_or_curs=connection, loads=orjson.loads)
         return connection
 

@@ -16,6 +16,7 @@ import orjson
 
 from streams.calculator.terms import Terms
 from streams.errors import InvariantError
+from streams.generation import LIVE, Generation
 from streams.postgres import sql
 from streams.postgres.rowtext import (
     entry_line,
@@ -36,7 +37,7 @@ from streams.state.invoices import InvoiceId, InvoiceState
 from streams.state.memberships import MembershipState
 from streams.state.positions import NOWHERE, Position
 from streams.state.progress import Epoch, Progress
-from streams.topics import INVOICES, MEMBERSHIPS, PARTITIONS, REEVALUATIONS
+from streams.topics import INVOICES, MEMBERSHIPS, PARTITIONS, topics_of
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -61,11 +62,12 @@ class Written:
 class Sink:
     """One connection's worth of transactions. Not for two threads at once."""
 
-    def __init__(self, database_url: str, *, name: str = "rewards worker") -> None:
+    def __init__(self, database_url: str, generation: Generation = LIVE, *, name: str = "rewards worker") -> None:
         self._database_url = database_url
+        self._generation = generation
         self._name = name
         self._connection: Connection | None = None
-        self._terms: tuple[object, Terms] | None = None
+        self._terms: tuple[int, Terms] | None = None
 
     @contextmanager
     def transaction(self, partitions: Collection[int]) -> Iterator[SinkTransaction]:
@@ -93,7 +95,7 @@ class Sink:
 
     def _opened(self) -> Connection:
         if self._connection is None:
-            connection = connect(self._database_url, name=self._name)
+            connection = connect(self._database_url, name=self._name, generation=self._generation)
             connection.autocommit = (
                 True  # a transaction begins with its first statement, without a round trip of its own
             )
@@ -102,13 +104,13 @@ class Sink:
                 cursor.execute(sql.SESSION)
                 for statement in sql.PREPARED:
                     cursor.execute(statement.prepare)
-                topics = [INVOICES.name, MEMBERSHIPS.name, REEVALUATIONS.name]
+                topics = [INVOICES.name, MEMBERSHIPS.name, topics_of(self._generation).reevaluations.name]
                 cursor.execute(sql.SEED_PROGRESS, (topics, PARTITIONS))
         return self._connection
 
-    def _terms_of(self, cursor: Cursor, version: object) -> Terms:
-        if self._terms is None or self._terms[0] != version:
-            self._terms = (version, read_terms(cursor))
+    def _terms_of(self, cursor: Cursor, terms_id: int) -> Terms:
+        if self._terms is None or self._terms[0] != terms_id:
+            self._terms = (terms_id, read_terms(cursor))
         return self._terms[1]
 
 
@@ -127,10 +129,11 @@ class SinkTransaction:
         if not rows:
             raise InvariantError("business_day has no row; `rewards database upgrade` writes it")
         self.progress: dict[tuple[str, int], Progress] = {(row[0], row[1]): Progress(*row[:7]) for row in rows}
-        day, terms_id, rates, *epochs = rows[0][7:]
+        day, terms_id, *epochs = rows[0][7:]
         self.context = EvaluationContext(
             day,
-            terms_of(cursor, (terms_id, rates)),
+            terms_of(cursor, terms_id),
+            terms_id,
             retired_before=_position(epochs[0:2]),
             suspect_before=_position(epochs[2:4]),
             memberships_retired_before=_position(epochs[4:6]),

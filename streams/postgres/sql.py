@@ -42,13 +42,13 @@ SET plan_cache_mode = force_generic_plan;
 CREATE TEMPORARY TABLE incoming_invoices (
   id uuid, customer_master_id text, company text, system_name text, document text, transaction_id bigint, partition smallint,
   rows jsonb, oldest_snapshot_lsn bigint, oldest_lsn bigint, revision bigint, awaiting text, awaiting_cause jsonb, as_of date,
-  reward_group_id bigint, reward bigint, penalties jsonb, points bigint, pending bigint, at_risk bigint, at_risk_on date,
+  terms_id bigint, reward_group_id bigint, reward bigint, penalties jsonb, points bigint, pending bigint, at_risk bigint, at_risk_on date,
   billed numeric, paid numeric, open numeric, due_on date, deadline_on date, settled_on date, next_evaluation_on date
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE incoming_entries (
   ordinal integer, invoice_id uuid, reward_group_id bigint, customer_master_id text, company text, document text, kind text,
   stage smallint, points_before bigint, points_after bigint, effective_on date, cause text, source_transaction text,
-  committed_at timestamptz, facts jsonb
+  committed_at timestamptz, facts jsonb, cause_data jsonb
 ) ON COMMIT DELETE ROWS;
 """
 
@@ -62,7 +62,7 @@ READ_CONTEXT: Final = Prepared(
     "read_context",
     """
 SELECT p.topic, p.partition, p.snapshot_lsn, p.snapshot_offset, p.snapshot_done, p.next_offset, p.last_transaction,
-  d.business_date, (SELECT max(id) FROM program_terms), (SELECT (count(*), max(id))::text FROM rates),
+  d.business_date, (SELECT max(id) FROM program_terms),
   retired.snapshot_lsn, retired.lsn, suspect.snapshot_lsn, suspect.lsn, memberships.snapshot_lsn, memberships.lsn
 FROM partition_progress AS p
 CROSS JOIN business_day AS d
@@ -80,7 +80,7 @@ WHERE p.partition = ANY($1)
 
 _INVOICE_COLUMNS: Final = """
   i.id::text, i.customer_master_id, i.company, i.system_name, i.document, i.transaction_id, i.partition, i.rows::text, i.revision,
-  i.awaiting_cause, i.as_of, i.reward_group_id, i.reward, i.penalties, i.pending, i.at_risk, i.at_risk_on, i.billed, i.paid,
+  i.awaiting_cause, i.as_of, i.terms_id, i.reward_group_id, i.reward, i.penalties, i.pending, i.at_risk, i.at_risk_on, i.billed, i.paid,
   i.open, i.due_on, i.deadline_on, i.settled_on, i.next_evaluation_on, i.oldest_snapshot_lsn, i.oldest_lsn
 """
 
@@ -129,6 +129,7 @@ _WRITTEN: Final = [
     "awaiting",
     "awaiting_cause",
     "as_of",
+    "terms_id",
     "reward_group_id",
     "reward",
     "penalties",
@@ -162,10 +163,10 @@ WRITE_ENTRIES: Final = Prepared(
     "write_entries",
     """
 INSERT INTO point_entries (invoice_id, reward_group_id, customer_master_id, company, document, kind, stage, points_before,
-  points_after, delta, effective_on, cause, source_transaction, part, committed_at, facts)
+  points_after, delta, effective_on, cause, source_transaction, part, committed_at, facts, cause_data)
 SELECT n.invoice_id, n.reward_group_id, n.customer_master_id, n.company, n.document, n.kind, n.stage, n.points_before,
   n.points_after, n.points_after - n.points_before, n.effective_on, n.cause, n.source_transaction,
-  COALESCE(earlier.part + 1, 0), n.committed_at, n.facts
+  COALESCE(earlier.part + 1, 0), n.committed_at, n.facts, n.cause_data
 FROM incoming_entries AS n
 LEFT JOIN LATERAL (
   SELECT max(e.part) AS part FROM point_entries AS e
@@ -262,7 +263,7 @@ INSERT INTO source_epochs (topic, snapshot_lsn, lsn, kind, happened_at) VALUES (
 WRITE_DEAD_LETTERS: Final = """
 INSERT INTO dead_letters (topic, partition, "offset", key, value, reason, detail)
 SELECT * FROM unnest(%s::text[], %s::smallint[], %s::bigint[], %s::bytea[], %s::bytea[], %s::text[], %s::text[])
-ON CONFLICT (topic, partition, "offset") DO NOTHING
+ON CONFLICT DO NOTHING
 """
 
 SEED_PROGRESS: Final = """

@@ -45,7 +45,7 @@ def decode_reevaluation(record: SourceRecord) -> DecodedRecord:
         return DecodedRecord(record.offset)
     try:
         fields = orjson.loads(record.value)
-        found = Reevaluation(fields["customer_master_id"], fields["invoice_id"], fields["cause"])
+        found = Reevaluation(fields["customer_master_id"], fields["invoice_id"], fields["kind"], fields["of"])
     except (KeyError, ValueError, TypeError) as error:
         bad = RecordError("undecodable", f"not a reevaluation: {type(error).__name__} {error}")
         return DecodedRecord(record.offset, error=bad, key=record.key, value=record.value)

@@ -20,7 +20,6 @@ from streams.state.causes import Cause
 from streams.state.changes import SourceTransaction
 from streams.state.positions import Position
 from streams.state.progress import Epoch, Progress
-from streams.topics import REEVALUATIONS
 
 
 @dataclass(slots=True)
@@ -79,18 +78,22 @@ class SortedRecords:
     dead_letters: list[DeadLetter] = field(default_factory=list)
 
 
-def sort_records(records: Sequence[DecodedRecord], progress: Progress, *, complete: bool) -> SortedRecords:
+def sort_records(
+    records: Sequence[DecodedRecord], progress: Progress, *, complete: bool, gaps_allowed: bool = False
+) -> SortedRecords:
     """Sort records by source transaction and note in `progress` how far the partition has come.
 
     Args:
         records: of one partition, in its order; records that stand in Postgres already may come again.
         progress: where the partition stands; it never goes back.
         complete: whether the last transaction is.
+        gaps_allowed: whether the topic may lack records: what was in them is sent again.
 
     Raises:
         InvariantError: records between what is done and these are missing.
     """
-    _require_no_gap(records, progress)
+    if not gaps_allowed:
+        _require_no_gap(records, progress)
     found = SortedRecords()
     done_before = progress.next_offset
     transaction: SourceTransaction | None = None
@@ -98,7 +101,7 @@ def sort_records(records: Sequence[DecodedRecord], progress: Progress, *, comple
         if record.error is not None:
             found.dead_letters.append(_dead_letter(record, progress))
         if record.reevaluation is not None:
-            cause = Cause(record.reevaluation.cause)
+            cause = Cause.of_reevaluation(record.reevaluation.kind, record.reevaluation.of)
             found.transactions.append(
                 SourceTransaction(progress.partition, 0, cause, reevaluations=[record.reevaluation])
             )
@@ -126,8 +129,7 @@ def sort_records(records: Sequence[DecodedRecord], progress: Progress, *, comple
 
 
 def _require_no_gap(records: Sequence[DecodedRecord], progress: Progress) -> None:
-    # Reevaluations are sent again until they were worked off, and their topic does not keep them for ever.
-    if progress.topic != REEVALUATIONS.name and records[0].offset > progress.next_offset:
+    if records[0].offset > progress.next_offset:
         raise InvariantError(
             f"{progress.topic}/{progress.partition}: the next record is {progress.next_offset}, but {records[0].offset} came. "
             "What lies between was lost on the way, or is no longer in the topic, or the database was restored to an earlier state."

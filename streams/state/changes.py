@@ -37,8 +37,10 @@ class Reevaluation(NamedTuple):
 
     customer_master_id: str
     invoice_id: InvoiceId | None
-    cause: str
-    """For the log: `day 2026-05-02`, `reload at 0/1A2B3C4`, …"""
+    kind: str
+    """Why: causes.DAY, RELOAD, SNAPSHOT or TRANSACTION."""
+    of: str
+    """Which one: the date, the LSN of the truncate or the snapshot, the source transaction."""
 
 
 @dataclass(slots=True)

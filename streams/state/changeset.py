@@ -24,6 +24,8 @@ class EvaluationContext:
 
     as_of: dt.date
     terms: Terms
+    terms_id: int = 0
+    """The version of the terms (program_terms.id) that invoices evaluated here are marked with."""
     retired_before: Position = NOWHERE
     """Rows set before it are gone: the latest truncate or snapshot whose reload is over."""
     suspect_before: Position = NOWHERE

@@ -123,6 +123,7 @@ class _Fold:
         note_worth(self.changeset, state, worth, cause)
         state.worth = worth
         state.as_of = context.as_of
+        state.terms_id = context.terms_id
         state.awaiting = None
 
     # -- memberships
@@ -157,7 +158,7 @@ class _Fold:
         stands = self._membership(customer)
         if stands == stood_before:
             return
-        cause = cause._replace(text=_enrolment_sentence(stood_before, stands))
+        cause = cause.of_enrolment(_as_data(stood_before), _as_data(stands))
         written = [s.id for s in self.changeset.invoices.values() if s.key.customer_master_id == customer]
         for number in dict.fromkeys((*self._loaded.invoices_of.get(customer, ()), *written)):
             state = self.changeset.invoices.get(number) or self._loaded.invoices[number]
@@ -167,7 +168,7 @@ class _Fold:
     # -- reevaluations
 
     def _reevaluate(self, reevaluation: Reevaluation) -> None:
-        cause = Cause(reevaluation.cause, text=reevaluation.cause)
+        cause = Cause.of_reevaluation(reevaluation.kind, reevaluation.of)
         if reevaluation.invoice_id is None:
             self._retire_memberships(reevaluation.customer_master_id, cause)
             return
@@ -200,11 +201,7 @@ def _membership_of(change: MembershipChange) -> Membership | None:
     return Membership(change.reward_group_id, change.enrolled_on)
 
 
-def _enrolment_sentence(before: Membership | None, after: Membership | None) -> str:
-    if after is None:
-        return "enrolment ended"
-    if before is None:
-        return f"enrolment on {after.enrolled_on}"
-    if before.reward_group_id != after.reward_group_id:
-        return f"enrolment moved from reward group {before.reward_group_id} to {after.reward_group_id}"
-    return f"enrolment moved from {before.enrolled_on} to {after.enrolled_on}"
+def _as_data(membership: Membership | None) -> dict[str, str | int] | None:
+    if membership is None:
+        return None
+    return {"reward_group_id": membership.reward_group_id, "enrolled_on": membership.enrolled_on.isoformat()}

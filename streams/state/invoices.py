@@ -60,6 +60,8 @@ class InvoiceState:
     awaiting: Cause | None = None
     """Why it must still be evaluated, while that has to wait."""
     as_of: dt.date = dt.date.min
+    terms_id: int | None = None
+    """Under which version of the terms it was evaluated; None where that was not recorded."""
     worth: Worth = NOTHING
     oldest: Position | None = None
     """The least position among the rows that count; whoever changes the rows says so by `look_for_oldest`."""
@@ -74,6 +76,7 @@ class InvoiceState:
             self.revision + 1,
             self.awaiting,
             self.as_of,
+            self.terms_id,
             self.worth,
             self.oldest,
         )

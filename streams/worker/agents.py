@@ -6,16 +6,17 @@ and skips a record whose agent raised.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streams.source.decode import decode_invoice, decode_membership, decode_reevaluation
-from streams.topics import INVOICES, MEMBERSHIPS, REEVALUATIONS, TopicSpec
+from streams.topics import INVOICES, MEMBERSHIPS, TopicSpec, topics_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import faust
 
+    from streams.generation import Generation
     from streams.source.records import DecodedRecord
     from streams.worker.runtime import Runtime
 
@@ -28,11 +29,13 @@ class Agent(NamedTuple):
     decode: Callable[[Any], DecodedRecord]
 
 
-AGENTS: Final = (
-    Agent(INVOICES, "invoices", decode_invoice),
-    Agent(MEMBERSHIPS, "memberships", decode_membership),
-    Agent(REEVALUATIONS, "reevaluations", decode_reevaluation),
-)
+def agents_of(generation: Generation) -> tuple[Agent, ...]:
+    """Return the agents of a generation: the source topics are everybody's, the reevaluations its own."""
+    return (
+        Agent(INVOICES, "invoices", decode_invoice),
+        Agent(MEMBERSHIPS, "memberships", decode_membership),
+        Agent(topics_of(generation).reevaluations, "reevaluations", decode_reevaluation),
+    )
 
 
 async def receive(stream: faust.StreamT[Any], runtime: Runtime) -> None:

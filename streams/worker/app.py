@@ -14,9 +14,10 @@ from typing import Any, Final, NoReturn
 
 import faust
 
+from streams.generation import LIVE, Generation
 from streams.settings import StreamSettings
-from streams.topics import APPLICATION_ID, PARTITIONS
-from streams.worker.agents import AGENTS, Agent, receive
+from streams.topics import PARTITIONS
+from streams.worker.agents import Agent, agents_of, receive
 from streams.worker.bulk import BulkSchema, BulkTransport
 from streams.worker.runtime import Runtime
 from streams.worker.table import customer_points_table
@@ -32,10 +33,10 @@ class RewardsApp(faust.App):
         return BulkTransport(self.conf.broker_consumer, self)
 
 
-def create_app(settings: StreamSettings) -> RewardsApp:
-    """Return the app of one worker; nothing is connected before it starts."""
+def create_app(settings: StreamSettings, generation: Generation = LIVE) -> RewardsApp:
+    """Return the app of one worker of a generation; nothing is connected before it starts."""
     app = RewardsApp(
-        APPLICATION_ID,
+        generation.application_id,
         broker=[f"kafka://{address}" for address in settings.kafka_bootstrap.split(",")],
         store="memory://",
         datadir=_data_folder(settings),
@@ -56,8 +57,10 @@ def create_app(settings: StreamSettings) -> RewardsApp:
         worker_redirect_stdouts=False,
     )
     table = customer_points_table(app)
-    runtime = Runtime(app, settings, table, {agent.topic.name: agent.decode for agent in AGENTS})
-    for agent in AGENTS:
+    agents = agents_of(generation)
+    decoders = {agent.topic.name: agent.decode for agent in agents}
+    runtime = Runtime(app, settings, table, decoders, generation)
+    for agent in agents:
         _add_agent(app, agent, runtime)
     return app
 

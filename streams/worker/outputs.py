@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
+from streams.generation import LIVE, Generation
 from streams.keys import customer_key
-from streams.topics import CUSTOMER_POINTS_CHANGELOG, DEAD_LETTERS, POINT_ENTRIES
+from streams.topics import topics_of
 from streams.worker.publisher import Outgoing, Publisher
 from streams.worker.table import CustomerTable, Totals
 
@@ -38,7 +39,10 @@ class Offsets(Protocol):
 class Outputs:
     """Forwards outcomes in their order."""
 
-    def __init__(self, publisher: Publisher, table: CustomerTable, offsets: Offsets) -> None:
+    def __init__(
+        self, publisher: Publisher, table: CustomerTable, offsets: Offsets, generation: Generation = LIVE
+    ) -> None:
+        self._topics = topics_of(generation)
         self._publisher = publisher
         self._table = table
         self._offsets = offsets
@@ -60,9 +64,13 @@ class Outputs:
         """
         if outcome.entries:
             entries = zip(outcome.entries, outcome.written.entry_ids, strict=True)
-            await self._publisher.publish(POINT_ENTRIES.name, [_entry_record(entry, place) for entry, place in entries])
+            await self._publisher.publish(
+                self._topics.point_entries.name, [_entry_record(entry, place) for entry, place in entries]
+            )
         if outcome.dead_letters:
-            await self._publisher.publish(DEAD_LETTERS.name, map(_dead_letter_record, outcome.dead_letters))
+            await self._publisher.publish(
+                self._topics.dead_letters.name, map(_dead_letter_record, outcome.dead_letters)
+            )
         self._totals.update(outcome.written.totals)
         self._next_offsets.update(outcome.next_offsets)
         if self.flush_at is not None and time.monotonic() >= self.flush_at:
@@ -77,7 +85,7 @@ class Outputs:
         async with self._flushing:
             changes = self._table.changes(self._totals)
             if changes:
-                await self._publisher.publish(CUSTOMER_POINTS_CHANGELOG.name, changes)
+                await self._publisher.publish(self._topics.customer_points_changelog.name, changes)
                 self._table.note(changes)
             self._totals.clear()
             for (topic, partition), (next_offset, generation) in self._next_offsets.items():
@@ -109,6 +117,7 @@ def _entry_record(entry: Entry, place: tuple[int, int, Any]) -> Outgoing:
         "effective_on": entry.effective_on,
         "recorded_at": recorded_at,
         "cause": cause.sentence,
+        "cause_data": cause.data(),
         "source_transaction": cause.transaction,
         "part": part,
         "facts": orjson.Fragment(entry.facts),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from streams.errors import BadRecordsError, InvariantError
+from streams.generation import LIVE, Generation
 from streams.postgres.sink import Sink, SinkTransaction, Written
 from streams.recent import Recent
 from streams.source.partition_buffer import PartitionBuffer, sort_records
@@ -21,7 +22,7 @@ from streams.state.changeset import Entry, LoadedState
 from streams.state.fold import fold
 from streams.state.invoices import InvoiceId, InvoiceState
 from streams.state.memberships import MembershipState
-from streams.topics import INVOICES, PARTITIONS
+from streams.topics import INVOICES, PARTITIONS, topics_of
 
 Decoder = Callable[[Any], DecodedRecord]
 """From a Kafka record to what it says; never raises for what the record holds."""
@@ -68,8 +69,10 @@ class Pipeline:
         metadata: TransactionMetadata,
         held_max: int,
         cached_invoices: int,
+        generation: Generation = LIVE,
     ) -> None:
         self._sink = sink
+        self._reevaluations = topics_of(generation).reevaluations.name
         self._decoders = decoders
         self._metadata = metadata
         self._held_max = held_max
@@ -158,7 +161,9 @@ class Pipeline:
             buffer, progress = self._buffers[place], transaction.progress.get(place)
             if progress is None:
                 raise InvariantError(f"{place[0]} has a partition {place[1]}, but {PARTITIONS} partitions are expected")
-            found = sort_records(buffer.records[:count], progress, complete=complete)
+            found = sort_records(
+                buffer.records[:count], progress, complete=complete, gaps_allowed=place[0] == self._reevaluations
+            )
             transactions += found.transactions
             epochs += found.epochs
             outcome.dead_letters += found.dead_letters

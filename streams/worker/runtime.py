@@ -18,7 +18,6 @@ from streams.errors import BadRecordsError, RewardsError
 from streams.metrics import WorkerMetrics
 from streams.postgres.sink import Sink
 from streams.source.transaction_metadata import TransactionMetadata
-from streams.topics import APPLICATION_ID
 from streams.worker.executor import Executor
 from streams.worker.outputs import Outputs
 from streams.worker.pipeline import Decoder, Pipeline
@@ -30,6 +29,7 @@ from streams.worker.watchdog import Watchdog
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
+    from streams.generation import Generation
     from streams.settings import StreamSettings
     from streams.worker.app import RewardsApp
     from streams.worker.bulk import BulkConsumer
@@ -54,8 +54,14 @@ class Runtime:
     """The executors of one worker, and what they share."""
 
     def __init__(
-        self, app: RewardsApp, settings: StreamSettings, table: CustomerTable, decoders: Mapping[str, Decoder]
+        self,
+        app: RewardsApp,
+        settings: StreamSettings,
+        table: CustomerTable,
+        decoders: Mapping[str, Decoder],
+        generation: Generation,
     ) -> None:
+        self._generation = generation
         self._app = app
         self._settings = settings
         self._table = table
@@ -77,7 +83,7 @@ class Runtime:
 
     async def _start(self) -> None:
         settings, app = self._settings, self._app
-        publisher = Publisher(settings.kafka_bootstrap, client_id=f"{APPLICATION_ID}-forward")
+        publisher = Publisher(settings.kafka_bootstrap, client_id=f"{self._generation.application_id}-outputs")
         await publisher.start()
         consumer = cast("BulkConsumer", app.consumer)
         metrics = WorkerMetrics()
@@ -86,7 +92,13 @@ class Runtime:
         self._executors = [self._executor(publisher, consumer, metrics, metadata) for _ in range(settings.processors)]
         consumer.before_revoke = self._give_up
         url = settings.database_url.get_secret_value()
-        scheduler = Scheduler(url, publisher, timezone=settings.timezone, quiet_seconds=settings.reload_quiet_seconds)
+        scheduler = Scheduler(
+            url,
+            publisher,
+            timezone=settings.timezone,
+            quiet_seconds=settings.reload_quiet_seconds,
+            generation=self._generation,
+        )
         for executor in self._executors:
             self._run("executor", executor.run)
             self._run("outputs", executor.forward)
@@ -105,15 +117,16 @@ class Runtime:
         settings = self._settings
         batch_records = settings.batch_records // settings.processors
         pipeline = Pipeline(
-            Sink(settings.database_url.get_secret_value()),
+            Sink(settings.database_url.get_secret_value(), self._generation),
             self._decoders,
             metadata=metadata,
             held_max=batch_records // HELD_SHARE,
             cached_invoices=settings.cached_invoices // settings.processors,
+            generation=self._generation,
         )
         return Executor(
             pipeline,
-            Outputs(publisher, self._table, consumer),
+            Outputs(publisher, self._table, consumer, self._generation),
             metrics,
             batch_records=batch_records,
             gather_seconds=settings.gather_ms / 1000,

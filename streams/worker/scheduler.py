@@ -13,11 +13,12 @@ import time
 from typing import TYPE_CHECKING
 
 from streams.errors import TransientError
+from streams.generation import LIVE, Generation
 from streams.keys import customer_key, partition_of
 from streams.postgres.reevaluations import find_reevaluations, move_epochs, open_day, reevaluation_offsets
 from streams.postgres.session import connect, faults
 from streams.source.decode import dump_reevaluation
-from streams.topics import REEVALUATIONS
+from streams.topics import topics_of
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -38,7 +39,17 @@ PASS_SECONDS_MAX = 30.0
 class Scheduler:
     """Runs for as long as the worker does; does something only while it holds the lock."""
 
-    def __init__(self, database_url: str, publisher: Publisher, *, timezone: str, quiet_seconds: float) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        publisher: Publisher,
+        *,
+        timezone: str,
+        quiet_seconds: float,
+        generation: Generation = LIVE,
+    ) -> None:
+        self._generation = generation
+        self._topic = topics_of(generation).reevaluations.name
         self._database_url = database_url
         self._publisher = publisher
         self._timezone = timezone
@@ -70,7 +81,7 @@ class Scheduler:
     def _look(self) -> list[Reevaluation]:
         with faults():
             if self._connection is None:
-                self._connection = connect(self._database_url, name="rewards scheduler")
+                self._connection = connect(self._database_url, name="rewards scheduler", generation=self._generation)
                 self._connection.autocommit = True
             with self._connection.cursor() as cursor:
                 # Re-entrant: whoever has the lock gets it again, so that one question is enough.
@@ -85,7 +96,7 @@ class Scheduler:
                 open_day(cursor, dt.datetime.now(dt.UTC), self._timezone)
                 move_epochs(cursor, self._quiet)
                 if self._awaited and time.monotonic() < self._pass_ends_at:
-                    done = reevaluation_offsets(cursor)
+                    done = reevaluation_offsets(cursor, self._topic)
                     if any(done.get(partition, 0) < offset for partition, offset in self._awaited.items()):
                         return []
                 self._awaited = {}
@@ -93,7 +104,7 @@ class Scheduler:
 
     async def _send(self, due: list[Reevaluation]) -> None:
         self._awaited = await self._publisher.publish(
-            REEVALUATIONS.name,
+            self._topic,
             [
                 (
                     partition_of(invoice.customer_master_id),

@@ -305,8 +305,11 @@ def test_column_that_a_record_does_not_have_is_an_error_and_never_null(column: s
     assert said(read_invoice_event(connect_json(value))) == [f"bad: missing_column {column}", "retire 900001 of M-9001"]
 
 
-@pytest.mark.parametrize("column", ["transaction_type_rewards_invoice", "transaction_id", "customer_master_id", "company_abbreviation", "system_name",
-                                    "transaction_description"])  # fmt: skip
+@pytest.mark.parametrize(
+    "column",
+    ["transaction_type_rewards_invoice", "transaction_id", "customer_master_id", "company_abbreviation", "system_name",
+     "transaction_description"],
+)  # fmt: skip
 def test_delete_whose_old_row_lacks_a_column_is_an_error_and_never_nothing(column: str) -> None:
     value = json.loads(json.dumps(records("delete")[0].value))
     del value["before"][column]

@@ -15,13 +15,14 @@ from alembic.runtime.migration import MigrationContext
 
 from migration.schema import METADATA
 from streams.errors import BadRecordsError, InvariantError, TransientError
+from streams.generation import LIVE
 from streams.postgres import sql
 from streams.postgres.reevaluations import find_reevaluations
 from streams.postgres.sink import Sink
 from streams.source.decode import dump_reevaluation
 from streams.source.transaction_metadata import TransactionMetadata
 from streams.topics import INVOICES, MEMBERSHIPS, REEVALUATIONS
-from streams.worker.agents import AGENTS
+from streams.worker.agents import agents_of
 from streams.worker.pipeline import BAD_IN_A_ROW_MAX, Delivery, Pipeline
 from tests.change_events import Source, invoice_row, record
 from tests.integration.api.servers import Postgres
@@ -49,7 +50,7 @@ def worker(url: str) -> Iterator[Callable[..., Pipeline]]:
     def make(*, held_max: int = 1_000, address: str = url) -> Pipeline:
         pipeline = Pipeline(
             Sink(address),
-            {agent.topic.name: agent.decode for agent in AGENTS},
+            {agent.topic.name: agent.decode for agent in agents_of(LIVE)},
             metadata=TransactionMetadata(),
             held_max=held_max,
             cached_invoices=50,

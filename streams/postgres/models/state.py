@@ -71,6 +71,8 @@ class Invoice(Base):
 
     as_of: Mapped[dt.date] = mapped_column(Date)
     """The business date of what follows."""
+    terms_id: Mapped[int | None]
+    """The version of the terms (program_terms.id) of what follows; null where it was not recorded."""
     reward_group_id: Mapped[int | None]
     reward: Mapped[int]
     penalties: Mapped[dict[str, Any]]
@@ -147,7 +149,9 @@ class PointEntry(Base):
     """Settled on, or the stage's date."""
     recorded_at: Mapped[dt.datetime] = mapped_column(server_default=func.clock_timestamp())
     cause: Mapped[str]
-    """One sentence for a person: `change of row 17 at 0/1A2B3C4`, `day 2026-05-02`, `enrolment`, …"""
+    """One sentence for plain SQL: `change of row 17 at 0/1A2B3C4`, `day 2026-05-02`, `enrolment`, …"""
+    cause_data: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    """The same as data, with its `kind` (streams/state/causes.py): pages read this."""
     source_transaction: Mapped[str]
     """What the entry is for, once: the source's transaction id, `day 2026-05-02`, …; the office's `redemption 17`, `adjustment 3`, …"""
     part: Mapped[int] = mapped_column(SmallInteger, server_default="0")
@@ -221,6 +225,13 @@ class PartitionProgress(Base):
     """When the source last showed again a row that stood here before a truncate (time of the source)."""
     ignored_rows: Mapped[int] = mapped_column(server_default="0")
     """Changes of rows of neither type, or of no customer, that were left out."""
+    topic_id: Mapped[str | None]
+    """Kafka's id of the topic that `next_offset` is of; a topic that was made anew has another."""
+    halted_at: Mapped[dt.datetime | None]
+    """Since when the partition waits for a person's word, for too many of its records could not be used."""
+    halted_reason: Mapped[str | None]
+    accept_bad_until: Mapped[int] = mapped_column(server_default="0")
+    """Records before this offset that cannot be used halt nothing: a person accepted them."""
 
 
 class SourceEpoch(Base):
@@ -236,14 +247,26 @@ class SourceEpoch(Base):
     happened_at: Mapped[dt.datetime]
     ready_at: Mapped[dt.datetime | None]
     """When every partition had shown what it would: from then on stale rows are retired."""
+    missing_invoices: Mapped[int | None]
+    """Invoices with rows that were not shown again, when that was last counted."""
+    live_invoices: Mapped[int | None]
+    """Invoices with rows that count, when that was last counted."""
+    counted_at: Mapped[dt.datetime | None]
+    accepted_at: Mapped[dt.datetime | None]
+    """When a person said that what is missing is gone (`rewards reload accept`)."""
+    accepted_by: Mapped[str | None]
     closed_at: Mapped[dt.datetime | None]
 
 
 class DeadLetter(Base):
-    """A record that could not be used, kept with its reason."""
+    """A record that could not be used, kept with its reason, and what a person decided of it."""
 
     __tablename__ = "dead_letters"
-    __table_args__ = (UniqueConstraint("topic", "partition", "offset"),)
+    __table_args__ = (
+        UniqueConstraint("topic", "topic_id", "partition", "offset", postgresql_nulls_not_distinct=True),
+        CheckConstraint("status IN ('open', 'accepted', 'retried', 'discarded')", name="status"),
+        Index("ix_dead_letters_open", "topic", "partition", postgresql_where=text("status = 'open'")),
+    )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     topic: Mapped[str]
@@ -254,6 +277,16 @@ class DeadLetter(Base):
     reason: Mapped[str]
     detail: Mapped[str]
     recorded_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+    topic_id: Mapped[str | None]
+    """Kafka's id of the topic: offsets of a topic that was made anew begin again."""
+    row_id: Mapped[int | None]
+    """The warehouse's or the membership's row, where the record still says it."""
+    status: Mapped[str] = mapped_column(server_default="open")
+    """open; accepted (the stream went on past it); retried (it could be used later); discarded, with a note."""
+    attempts: Mapped[int] = mapped_column(server_default="1")
+    decided_at: Mapped[dt.datetime | None]
+    decided_by: Mapped[str | None]
+    note: Mapped[str | None]
 
 
 STATE: Final = (

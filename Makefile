@@ -13,7 +13,17 @@ BENCH_VENV := .venv-bench
 BENCH := $(BENCH_VENV)/.bench-$(call hash,bench/requirements.lock)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: setup run test bench lint format lock clean
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-unit bench lint format lock clean
+
+help:
+	@echo "make setup      Python's environment and the jars, nothing else"
+	@echo "make run        the whole stack in the foreground, with sample data; Ctrl-C stops it"
+	@echo "make test       everything that has to be green: lint, unit, property and contract tests, then all on real components"
+	@echo "make test-unit  lint, unit, property and contract tests: no server is started"
+	@echo "make bench      measurements (BENCH_OPTIONS=\"--quick\" for a short one)"
+	@echo "make lint       format, rules, types, import contracts;  make format  mends what can be mended"
+	@echo "make lock       write down exactly what is installed;    make clean   remove environments and caches"
 
 setup: $(RUNTIME)
 	@$(BIN)/python -m connectors.local.jars
@@ -21,8 +31,10 @@ setup: $(RUNTIME)
 run: setup
 	@exec $(BIN)/rewards up
 
-test: $(DEV) setup lint
+test-unit: $(DEV) lint
 	$(BIN)/pytest tests/unit tests/properties tests/contract
+
+test: setup test-unit
 	CHROMIUM="$$($(BIN)/python -m tests.chromium)" $(BIN)/pytest tests/integration tests/e2e
 
 # BENCH_OPTIONS="--quick" or "--only latency,page --runs 5" for a part of it.

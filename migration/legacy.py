@@ -177,25 +177,25 @@ def catalog(connection: Connection, address: str) -> Catalog:
         "SELECT table_name, engine FROM information_schema.tables"
         " WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'",
     ):
-        tables[name or ""] = (engine or "", {})
+        tables[name] = (engine or "", {})
     for table, name, data_type, column_type, nullable, charset, scale in _told(
         connection,
         "SELECT table_name, column_name, data_type, column_type, is_nullable, character_set_name, numeric_scale"
         " FROM information_schema.columns WHERE table_schema = DATABASE() ORDER BY table_name, ordinal_position",
     ):
-        if table in tables and name and data_type and column_type:
+        if table in tables:
             tables[table][1][name] = LegacyColumn(
                 name, data_type.lower(), column_type, nullable == "YES", charset, None if scale is None else int(scale)
             )
     return Catalog(
         str(place),
-        version or "",
+        version,
         {name: LegacyTable(name, engine, columns) for name, (engine, columns) in tables.items()},
     )
 
 
-def _told(connection: Connection, statement: str) -> list[tuple[str | None, ...]]:
-    """The answer to a question about the server, as text."""
+def _told(connection: Connection, statement: str) -> list[tuple[Any, ...]]:
+    """The answer to a question about the server: text, and None for NULL."""
     with connection.cursor() as cursor:
         cursor.execute(statement)
         return [tuple(None if value is None else value.decode() for value in row) for row in cursor.fetchall()]

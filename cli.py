@@ -9,8 +9,8 @@ import functools
 import inspect
 import os
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -62,10 +62,13 @@ def build() -> typer.Typer:
     return app
 
 
-def _legacy_server() -> AbstractContextManager[migration.commands.LegacyServer]:
+@contextmanager
+def _legacy_server() -> Iterator[migration.commands.LegacyServer]:
     from connectors.local import mariadb
 
-    return mariadb.running()
+    with mariadb.running() as server:
+        typer.echo(f"The legacy sample is on MariaDB {server.name}. REWARDS_MARIADB names another one.")
+        yield server
 
 
 def use_stack(path: Path | None, *, as_owner: bool = False) -> None:

@@ -74,7 +74,8 @@ def measure(stack: BenchStack, runs: int, *, quick: bool) -> Section:
             ours.append(_ours(stack, source))
             theirs.append(_pgloader(stack, source))
     return Section(
-        f"Legacy migration: {rows:,} rows, {REDEMPTIONS // (10 if quick else 1):,} of them redemptions, dirt in {DIRT:.0%}",
+        f"Legacy migration from {server.name}: {rows:,} rows, {REDEMPTIONS // (10 if quick else 1):,} of them redemptions,"
+        f" dirt in {DIRT:.0%}",
         [
             Figure("rewards migrate run: rate", "rows/s", [rows / one.seconds for one in ours]),
             Figure("rewards migrate run: peak memory", "MB", [one.peak_mb for one in ours], at_most=100),

@@ -35,6 +35,9 @@ class LocalSettings(BaseSettings):
     """Folder with `postgres` and `initdb`; unset: the system's where 15 or later, else those of the Python package."""
     java_home: Path | None = None
     """A Java 17 or later; unset: the system's where there is one, else that of the Python package."""
+    mariadb: str | None = None
+    """The MariaDB of `rewards migrate demo`: `system`, `embedded` (that of the jar) or the path of a `mariadbd`; unset: the
+    system's where there is one, else the embedded."""
     cache_dir: Path | None = None
     """Jars, shared by every checkout of a user; unset: `rewards` in the user's cache folder (XDG_CACHE_HOME)."""
     timezone: str = "America/Denver"

@@ -10,9 +10,9 @@ import pymysql
 from api.encryption import FieldCipher
 from migration import copytext
 from migration.errors import MigrationError
-from migration.legacy import Connection
+from migration.lines import MARK, Query
 from migration.map import Table
-from migration.plain import MARK, Query
+from migration.reading import Reader, not_read, require_computed
 from migration.transform import Transformer, value_place
 
 ROWS_A_BLOCK: Final = 2_000
@@ -29,26 +29,52 @@ class Extraction:
         self.columns = query.columns
         """The new columns in the order of a line."""
         self._secret = query.columns[len(query.columns) - query.encrypted :]
+        self._none = (None,) * query.encrypted
+        self._no_secrets = (b"\t" + copytext.NULL) * query.encrypted
         self.rows_read = 0
         self.rows_out = 0
 
-    def blocks(self, connection: Connection, show: Callable[[int], None]) -> Iterator[bytes]:
-        """Yield blocks of whole lines. `show` is told how many rows were read."""
-        with connection.cursor() as cursor:
+    def blocks(self, reader: Reader, show: Callable[[int], None]) -> Iterator[bytes]:
+        """Yield blocks of whole lines. `show` is told how many rows were read.
+
+        Raises:
+            MigrationError: a value that no rule covers or that the server could not give, or rows are missing.
+        """
+        left = 0
+        with reader.connection.cursor() as cursor:
             cursor.execute(self._query.sql)
             while rows := cursor.fetchmany(ROWS_A_BLOCK):
-                if any(row[0] is None for row in rows):
-                    raise MigrationError(
-                        f"table {self._table.old}: a row is larger than what the legacy server puts into one string. Raise its"
-                        " max_allowed_packet (SET GLOBAL max_allowed_packet = 1073741824) and start again"
-                    )
-                lines = self._beside(rows) if self._query.encrypted else self._alone(rows)
-                self.rows_read += len(rows)
-                self.rows_out += len(lines)
-                if lines:
-                    lines.append(b"")
-                    yield b"\n".join(lines)
-                show(len(rows))
+                left += sum(row[0] is None for row in rows)
+                whole = [row for row in rows if row[0] is not None]
+                yield from self._block(self._beside(whole) if self._query.encrypted else self._alone(whole))
+                self.rows_read += len(whole)
+                show(len(whole))
+            if not left:
+                require_computed(cursor, self._table.old)
+        if left:
+            yield from self._apart(reader, left, show)
+        reader.require_all(self._table.old, self.rows_read)
+
+    def _block(self, lines: list[bytes]) -> Iterator[bytes]:
+        if lines:
+            self.rows_out += len(lines)
+            yield b"\n".join([*lines, b""])
+
+    def _apart(self, reader: Reader, left: int, show: Callable[[int], None]) -> Iterator[bytes]:
+        """The rows that the server wrote no line for, by the rules: one at a time, for each may be large."""
+        source, condition = self._query.apart
+        rows = 0
+        for raws in reader.values(self._table.old, self._query.olds, source, condition=condition):
+            row = self._transformer.row(raws)
+            yield from self._block([] if row is None else [copytext.line(row)])
+            rows += 1
+            show(1)
+        self.rows_read += rows
+        if rows != left:
+            raise MigrationError(
+                f"table {self._table.old}: the legacy server wrote no line for {left} rows, and gave {rows} of them apart."
+                " Nothing of this run stays. Start again while nobody changes its settings or a table without transactions"
+            )
 
     def _alone(self, rows: list[tuple[bytes, ...]]) -> list[bytes]:
         lines = [line for (line,) in rows]
@@ -62,7 +88,7 @@ class Extraction:
             line: bytes | None = row[0]
             if row[0][:1] == MARK:
                 line = self._decided(row[0])
-            elif row[1:] != (None,) * self._query.encrypted:
+            elif row[1:] != self._none or not row[0].endswith(self._no_secrets):
                 line = self._with_secrets(row)
             if line is not None:
                 lines.append(line)
@@ -78,10 +104,13 @@ class Extraction:
 
     def _with_secrets(self, row: tuple[bytes, *tuple[bytes | None, ...]]) -> bytes:
         """A plain row with values to encrypt."""
+        line, *nulls = row[0].rsplit(b"\t", self._query.encrypted)
         # As a number, for one of a column with ZEROFILL begins with zeros.
-        key = int(row[0][: row[0].index(b"\t")])
-        parts: list[bytes] = [row[0]]
-        for column, value in zip(self._secret, row[1:], strict=True):
+        key = int(line[: line.index(b"\t")])
+        parts = [line]
+        for column, value, null in zip(self._secret, row[1:], nulls, strict=True):
+            if (value is None) != (null == copytext.NULL):
+                raise not_read(self._table.old, str(key), column.old)
             if value is None:
                 parts.append(copytext.NULL)
             else:

@@ -21,6 +21,29 @@ SCHEMES: Final = ("mysql", "mariadb")
 EXAMPLE: Final = "mysql://user:password@server:3306/rewards_program"
 SECONDS_WITHOUT_READING: Final = 3_600
 """While Postgres works, nobody reads from the legacy server: it must not take that for a dead client."""
+SESSION: Final[Mapping[str, str]] = {
+    "autocommit": "1",
+    "sql_mode": "''",
+    # No fewer rows than there are, and no query that is ended or refused for being long.
+    "sql_select_limit": str(2**64 - 1),
+    "sql_big_selects": "1",
+    "max_statement_time": "0",
+    "max_execution_time": "0",
+    # A condition that a number IS NULL is that and no more.
+    "sql_auto_is_null": "0",
+    "net_read_timeout": str(SECONDS_WITHOUT_READING),
+    "net_write_timeout": str(SECONDS_WITHOUT_READING),
+    "wait_timeout": str(SECONDS_WITHOUT_READING),
+    "idle_transaction_timeout": "0",
+    "idle_readonly_transaction_timeout": "0",
+    "group_concat_max_len": str(2**30),
+    # Warnings that the server keeps: the one that matters may come after many that do not.
+    "max_error_count": "65535",
+    # Text comes as the bytes that are stored.
+    "character_set_results": "NULL",
+}
+"""What a query's answer depends on, whatever the server's own settings are; a server leaves out what it does not know."""
+UNKNOWN_VARIABLE: Final = 1193
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +130,7 @@ def connected(address: str) -> Iterator[Connection]:
     try:
         connection: Connection = pymysql.connect(
             host=place.host, port=place.port, user=place.user, password=place.password.encode(), database=place.database,
-            charset="utf8mb4", conv={}, cursorclass=SSCursor, connect_timeout=10, autocommit=True,
+            charset="utf8mb4", conv={}, use_unicode=False, cursorclass=SSCursor, connect_timeout=10, autocommit=None,
         )  # fmt: skip
     except pymysql.Error as error:
         raise MigrationError(f"the legacy database does not answer at {place}: {_words(error)}") from error
@@ -118,16 +141,23 @@ def connected(address: str) -> Iterator[Connection]:
             " set it anew there, with SET old_passwords = 0"
         ) from error
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SET SESSION sql_mode = ''")
-            cursor.execute(
-                f"SET SESSION net_write_timeout = {SECONDS_WITHOUT_READING}, net_read_timeout = {SECONDS_WITHOUT_READING}"
-            )
+        _prepare(connection)
         yield connection
     except pymysql.Error as error:
         raise MigrationError(f"the legacy database at {place} ended the work: {_words(error)}") from error
     finally:
         connection.close()
+
+
+def _prepare(connection: Connection) -> None:
+    """Make the session independent of the server's settings."""
+    with connection.cursor() as cursor:
+        for name, value in SESSION.items():
+            try:
+                cursor.execute(f"SET SESSION {name} = {value}")
+            except pymysql.Error as error:
+                if error.args[0] != UNKNOWN_VARIABLE:
+                    raise
 
 
 def begin_snapshot(connection: Connection) -> None:
@@ -141,40 +171,43 @@ def catalog(connection: Connection, address: str) -> Catalog:
     """Read what tables and columns there are."""
     place = parse(address)
     tables: dict[str, tuple[str, dict[str, LegacyColumn]]] = {}
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT VERSION()")
-        (version,) = cursor.fetchone() or ("",)
-        cursor.fetchall()
-        cursor.execute(
-            "SELECT table_name, engine FROM information_schema.tables"
-            " WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'"
-        )
-        for name, engine in cursor.fetchall():
-            tables[name] = (engine or "", {})
-        cursor.execute(
-            "SELECT table_name, column_name, data_type, column_type, is_nullable, character_set_name, numeric_scale"
-            " FROM information_schema.columns WHERE table_schema = DATABASE() ORDER BY table_name, ordinal_position"
-        )
-        for table, name, data_type, column_type, nullable, charset, scale in cursor.fetchall():
-            if table in tables:
-                tables[table][1][name] = LegacyColumn(
-                    name,
-                    data_type.lower(),
-                    column_type,
-                    nullable == "YES",
-                    charset,
-                    None if scale is None else int(scale),
-                )
+    ((version,),) = _told(connection, "SELECT VERSION()")
+    for name, engine in _told(
+        connection,
+        "SELECT table_name, engine FROM information_schema.tables"
+        " WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'",
+    ):
+        tables[name] = (engine or "", {})
+    for table, name, data_type, column_type, nullable, charset, scale in _told(
+        connection,
+        "SELECT table_name, column_name, data_type, column_type, is_nullable, character_set_name, numeric_scale"
+        " FROM information_schema.columns WHERE table_schema = DATABASE() ORDER BY table_name, ordinal_position",
+    ):
+        if table in tables:
+            tables[table][1][name] = LegacyColumn(
+                name, data_type.lower(), column_type, nullable == "YES", charset, None if scale is None else int(scale)
+            )
     return Catalog(
-        str(place), version, {name: LegacyTable(name, engine, columns) for name, (engine, columns) in tables.items()}
+        str(place),
+        version,
+        {name: LegacyTable(name, engine, columns) for name, (engine, columns) in tables.items()},
     )
 
 
+def _told(connection: Connection, statement: str) -> list[tuple[Any, ...]]:
+    """The answer to a question about the server: text, and None for NULL."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return [tuple(None if value is None else value.decode() for value in row) for row in cursor.fetchall()]
+
+
 def raw_value(table: str, column: str) -> str:
-    """SQL for a column's bytes, whatever its type. `column` may name another table: `table.column`."""
+    """SQL for a column's value, whatever its type. `column` may name another table: `table.column`.
+
+    It is the column itself: what a server computes, a CAST as well, becomes NULL where it is larger than max_allowed_packet.
+    """
     full = column if "." in column else f"{table}.{column}"
-    value = f"{quoted(full)} * 1e0" if full in SORT_ORDERS else quoted(full)
-    return f"CAST({value} AS BINARY)"
+    return f"{quoted(full)} * 1e0" if full in SORT_ORDERS else quoted(full)
 
 
 def quoted(name: str) -> str:

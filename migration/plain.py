@@ -1,8 +1,7 @@
-"""The rules in MySQL's SQL: which rows are plain, so that nothing is to be decided about them, and their lines for COPY.
+"""The rules in MySQL's SQL: which values are plain, so that nothing is to be decided about them, and how COPY reads them.
 
-Place on the data's way: the loader's reading. Nearly all rows of a real database are plain: the legacy server builds their lines
-itself, and Python hands them on. What is not surely plain comes as it is, for rules.py. So a condition here may be too narrow at the
-cost of time, and never too wide: tests and `rewards migrate verify` hold the two against each other.
+Place on the data's way: the loader's reading (lines.py). A condition here may be too narrow at the cost of time, and never too
+wide: tests and `rewards migrate verify` hold the rules in SQL and those in Python against each other.
 """
 
 from __future__ import annotations
@@ -16,8 +15,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from migration.acceptance import Acceptance
-from migration.legacy import LegacyColumn, LegacyTable, quoted, raw_value
-from migration.map import Column, Table
+from migration.legacy import LegacyColumn
 from migration.rules import (
     BIGINT_MAX,
     Choice,
@@ -35,14 +33,10 @@ from migration.rules import (
     Text,
 )
 
-MARK: Final = b"\x01"
-"""The first byte of a row that is not plain. A plain line does not hold it."""
 YEARS: Final = range(1970, 2038)
 """Of changes of the clock; other years' moments are all looked at."""
 MINUTES: Final = (0, 1, 15, 30, 45, 59)
 """Of an hour, when clocks were ever changed, and the last before."""
-MERGED: Final = ("users", "rewards_favorites")
-"""Tables in which rows may become one when users are merged."""
 GAPS_MAX: Final = 20_000
 """A condition names so many missing ids at most; where more are missing, no row is plain."""
 
@@ -55,6 +49,11 @@ class Source:
     legacy: LegacyColumn
     acceptance: Acceptance
 
+    @property
+    def null(self) -> str:
+        """A condition that its value is NULL; `` where it cannot be."""
+        return f"{self.sql} IS NULL" if self.legacy.nullable else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Form:
@@ -63,75 +62,11 @@ class Form:
     plain: str
     """Condition: true, never NULL, only for values about which there is nothing to decide; `` for all."""
     copied: str
-    """The value of a plain row as COPY reads it; NULL for NULL."""
+    """The value of a plain row as COPY reads it."""
+    null: str
+    """Condition: whether it is NULL. NULL in `copied` may as well mean that the server could not compute it."""
     text: bool = False
     """Whether the value is text, of which only ASCII without what COPY escapes is plain."""
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """How a table is read."""
-
-    sql: str
-    columns: tuple[Column, ...]
-    """The new columns in the order of a line: encrypted ones last."""
-    encrypted: int
-    """How many of them come beside the line, to be encrypted."""
-    olds: tuple[str, ...]
-    """The legacy columns of a row that is not plain, in order."""
-
-
-def query(table: Table, legacy: LegacyTable, acceptance: Acceptance, *, joined: LegacyTable | None = None) -> Query:
-    """Build the statement that reads a table: a column with a line or a marked row, then the values to encrypt."""
-    olds = tuple(dict.fromkeys(old for column in table.columns for old in column.olds))
-    olds += tuple(name for name in legacy.columns if name not in olds)
-    sql = {old: f"{quoted(table.old)}.{quoted(old)}" if "." not in old else quoted(old) for old in olds}
-    raw = "CONCAT_WS(',', 0x01, {})".format(", ".join(f"IFNULL(HEX({raw_value(table.old, old)}), '-')" for old in olds))
-    secret = tuple(column for column in table.columns if isinstance(column.rule, Encrypted))
-    columns = tuple(column for column in table.columns if column not in secret) + secret
-    owners = {one.name: one for one in (legacy, joined) if one is not None}
-    if acceptance.merged and table.old in MERGED:
-        # Users that others take the place of are refused, and what is theirs may meet: nothing is plain.
-        forms: list[Form | None] = [None]
-    else:
-        forms = [_form(column, table, sql, owners, acceptance) for column in columns]
-    if any(form is None for form in forms):
-        line, beside = raw, ""
-    else:
-        line, beside = _line(raw, [form for form in forms if form is not None], len(secret))
-    source = quoted(table.old)
-    if joined is not None:
-        by = quoted(table.joined_by)
-        source += f" LEFT JOIN {quoted(joined.name)} ON {quoted(joined.name)}.{by} = {quoted(table.old)}.{by}"
-    statement = f"SELECT {line}{beside} FROM {source}"  # noqa: S608 - quoted names of the map and of the catalog
-    return Query(statement, columns, len(secret), olds)
-
-
-def _form(
-    column: Column, table: Table, sql: dict[str, str], owners: dict[str, LegacyTable], acceptance: Acceptance
-) -> Form | None:
-    sources = []
-    for old in column.olds:
-        owner, _, name = old.rpartition(".")
-        sources.append(Source(sql[old], owners[owner or table.old].columns[name], acceptance))
-    return form(column.rule, *sources)
-
-
-def _line(raw: str, forms: Sequence[Form], secrets: int) -> tuple[str, str]:
-    texts = [form.copied for form in forms if form.text]
-    conditions = [form.plain for form in forms if form.plain]
-    if texts:
-        # In one string, so that one search does for all.
-        conditions.append(_is_plain_text(f"CONCAT_WS('', {', '.join(texts)})"))
-    open_forms, secret_forms = forms[: len(forms) - secrets], forms[len(forms) - secrets :]
-    values = [f"IFNULL({form.copied}, '\\\\N')" for form in open_forms]
-    if secret_forms:
-        none = " AND ".join(f"{form.copied} IS NULL" for form in secret_forms)
-        nulls = "\\t".join(["\\\\N"] * secrets)
-        values.append(f"IF({none}, '{nulls}', NULL)")
-    plain = " AND ".join(f"({condition})" for condition in conditions) or "1"
-    line = f"CAST(IF({plain}, CONCAT_WS('\\t', {', '.join(values)}), {raw}) AS BINARY)"
-    return line, "".join(f", CAST({form.copied} AS BINARY)" for form in secret_forms)
 
 
 @singledispatch
@@ -146,7 +81,7 @@ def _(rule: Integer, source: Source) -> Form:
     conditions = _present(source, required=rule.required)
     if "bigint" in source.legacy.data_type and "unsigned" in source.legacy.column_type:
         conditions.append(f"({source.sql} IS NULL OR {source.sql} <= {BIGINT_MAX})")
-    return Form(" AND ".join(conditions), source.sql)
+    return Form(" AND ".join(conditions), source.sql, source.null)
 
 
 @form.register
@@ -154,31 +89,34 @@ def _(rule: Money, source: Source) -> Form:
     del rule
     fits = f"({source.sql} IS NULL OR ({source.sql} = ROUND({source.sql}, 2) AND ABS({source.sql}) < 100000000))"
     known = source.legacy.scale is not None and source.legacy.scale <= 2 and "(10," in source.legacy.column_type  # noqa: PLR2004
-    return Form("" if known else fits, source.sql)
+    return Form("" if known else fits, source.sql, source.null)
 
 
 @form.register
 def _(rule: Text, source: Source) -> Form:
-    return Form(" AND ".join(_present(source, required=rule.required)), f"CAST({source.sql} AS BINARY)", text=True)
+    plain = " AND ".join(_present(source, required=rule.required))
+    return Form(plain, f"CAST({source.sql} AS BINARY)", source.null, text=True)
 
 
 @form.register
 def _(rule: Choice, source: Source) -> Form:
     del rule
-    return Form(f"({source.sql} IS NULL OR {source.sql} <> '')", f"CAST({source.sql} AS BINARY)", text=True)
+    return Form(
+        f"({source.sql} IS NULL OR {source.sql} <> '')", f"CAST({source.sql} AS BINARY)", source.null, text=True
+    )
 
 
 @form.register
 def _(rule: Date, source: Source) -> Form:
     del rule
-    return Form(f"({source.sql} IS NULL OR {_exists(source.sql)})", source.sql)
+    return Form(f"({source.sql} IS NULL OR {_exists(source.sql)})", source.sql, source.null)
 
 
 @form.register
 def _(rule: Moment, source: Source) -> Form:
     del rule
     # COPY reads it in the legacy zone: the session's time zone is set to that.
-    return Form(_moment(source), source.sql)
+    return Form(_moment(source), source.sql, "")
 
 
 @form.register
@@ -188,25 +126,25 @@ def _(rule: EnrolledOn, source: Source) -> Form | None:
     if context.legacy_zone.key != context.business_zone.key:
         return None
     # A membership whose group is missing is refused, so it has to be looked at.
-    return Form(f"{source.sql} IS NOT NULL AND {_moment(source)}", f"DATE({source.sql})")
+    return Form(f"{source.sql} IS NOT NULL AND {_moment(source)}", f"DATE({source.sql})", "")
 
 
 @form.register
 def _(rule: MomentWhenTrue, flag: Source, moment: Source) -> Form:
     del rule
-    return Form(f"{_flag(flag)} AND {_moment(moment)}", f"IF({flag.sql} = 1, {moment.sql}, NULL)")
+    return Form(f"{_flag(flag)} AND {_moment(moment)}", moment.sql, f"{flag.sql} = 0")
 
 
 @form.register
 def _(rule: Flag, source: Source) -> Form:
     del rule
-    return Form(_flag(source), source.sql)
+    return Form(_flag(source), source.sql, "")
 
 
 @form.register
 def _(rule: Status, source: Source) -> Form:
     words = ", ".join(f"'{word}'" for word in rule.words)
-    return Form(f"{source.sql} IS NOT NULL AND CAST({source.sql} AS BINARY) IN ({words})", source.sql)
+    return Form(f"{source.sql} IS NOT NULL AND CAST({source.sql} AS BINARY) IN ({words})", source.sql, "")
 
 
 @form.register
@@ -220,7 +158,7 @@ def _(rule: Reference, source: Source) -> Form | None:
     if among is None:
         return None
     conditions.append(among if rule.required else f"({source.sql} IS NULL OR {among})")
-    return Form(" AND ".join(conditions), source.sql)
+    return Form(" AND ".join(conditions), source.sql, source.null)
 
 
 @form.register
@@ -238,19 +176,7 @@ def _code(rule: Reference, source: Source, accepted: dict[str, int]) -> Form | N
     conditions = _present(source, required=rule.required)
     conditions.append(f"{place} > 0" if rule.required else f"({source.sql} IS NULL OR {place} > 0)")
     numbers = ", ".join(f"{accepted[code]}, {accepted[code]}" for code in codes)
-    return Form(" AND ".join(conditions), f"ELT({place}, {numbers})")
-
-
-def _is_plain_text(value: str) -> str:
-    """A condition for bytes that are ASCII, without what COPY escapes, NUL and the mark.
-
-    By lengths, for a regular expression means something else on every server: any other byte becomes longer as latin1 in UTF-8, and
-    what is taken out makes it shorter.
-    """
-    without = value
-    for byte in (b"\0", MARK, b"\t", b"\n", b"\r", b"\\"):
-        without = f"REPLACE({without}, 0x{byte.hex()}, '')"
-    return f"LENGTH(CONVERT(CONVERT({value} USING latin1) USING utf8mb4)) = LENGTH({without})"
+    return Form(" AND ".join(conditions), f"ELT({place}, {numbers})", source.null)
 
 
 def _moment(source: Source) -> str:

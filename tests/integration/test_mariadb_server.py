@@ -11,11 +11,14 @@ import psutil
 import pytest
 
 from connectors.errors import StackError
+from connectors.local.binaries import MariaDb
 from connectors.local.mariadb import Server, running
 from connectors.settings import PROJECT
 
 SAMPLE = PROJECT / "migration" / "sample" / "rewards_program.sql"
 SMALL = {"innodb_buffer_pool_size": "16M"}
+
+pytestmark = pytest.mark.every_server
 
 
 def _query(server: Server, statement: str) -> list[tuple[object, ...]]:
@@ -29,9 +32,9 @@ def _folder(server: Server) -> Path:
     return Path(str(data)).parent
 
 
-def _start_and(seen: list[tuple[Server, Path]], fail: Callable[[], object]) -> None:
+def _start_and(program: MariaDb, seen: list[tuple[Server, Path]], fail: Callable[[], object]) -> None:
     """Start a server, note it with its folder, and let something go wrong."""
-    with running(options=SMALL) as server:
+    with running(program=program, options=SMALL) as server:
         seen.append((server, _folder(server)))
         fail()
 
@@ -89,6 +92,13 @@ def test_script_in_another_encoding_reaches_the_server_byte_for_byte(mariadb: Se
     assert _query(mariadb, "SELECT t, HEX(t) FROM cp.a") == [("Peña €", "5065F1612080")]
 
 
+def test_server_is_the_one_that_its_name_tells(mariadb: Server, mariadb_program: MariaDb) -> None:
+    ((version,),) = _query(mariadb, "SELECT VERSION()")
+
+    assert mariadb.name == mariadb_program.name
+    assert mariadb.name.rpartition("-")[2] == str(version).partition("-")[0]
+
+
 def test_server_is_for_its_one_user_on_loopback_alone(mariadb: Server) -> None:
     process = psutil.Process(mariadb.pid)
 
@@ -108,8 +118,8 @@ def test_password_stands_in_no_argument_and_no_file(mariadb: Server) -> None:
     assert not [path for path in said if mariadb.password.encode() in path.read_bytes()]
 
 
-def test_server_is_gone_after_the_block_and_its_folder_too() -> None:
-    with running(options=SMALL) as server:
+def test_server_is_gone_after_the_block_and_its_folder_too(mariadb_program: MariaDb) -> None:
+    with running(program=mariadb_program, options=SMALL) as server:
         folder = _folder(server)
         assert server.alive
         assert folder.exists()
@@ -118,19 +128,19 @@ def test_server_is_gone_after_the_block_and_its_folder_too() -> None:
     assert not folder.exists()
 
 
-def test_server_is_gone_after_an_exception_and_its_folder_too() -> None:
+def test_server_is_gone_after_an_exception_and_its_folder_too(mariadb_program: MariaDb) -> None:
     seen: list[tuple[Server, Path]] = []
 
     with pytest.raises(ZeroDivisionError):
-        _start_and(seen, lambda: 1 / 0)
+        _start_and(mariadb_program, seen, lambda: 1 / 0)
 
     ((server, folder),) = seen
     assert not server.alive
     assert not folder.exists()
 
 
-def test_server_that_was_killed_leaves_nothing_behind() -> None:
-    with running(options=SMALL) as server:
+def test_server_that_was_killed_leaves_nothing_behind(mariadb_program: MariaDb) -> None:
+    with running(program=mariadb_program, options=SMALL) as server:
         folder = _folder(server)
         os.kill(server.pid, signal.SIGKILL)
         psutil.wait_procs([psutil.Process(server.pid)], timeout=10)
@@ -139,12 +149,12 @@ def test_server_that_was_killed_leaves_nothing_behind() -> None:
     assert not folder.exists()
 
 
-def test_sigterm_ends_the_server_too() -> None:
+def test_sigterm_ends_the_server_too(mariadb_program: MariaDb) -> None:
     seen: list[tuple[Server, Path]] = []
     before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         with pytest.raises(KeyboardInterrupt):
-            _start_and(seen, lambda: signal.raise_signal(signal.SIGTERM))
+            _start_and(mariadb_program, seen, lambda: signal.raise_signal(signal.SIGTERM))
     finally:
         signal.signal(signal.SIGTERM, before)
 
@@ -153,22 +163,22 @@ def test_sigterm_ends_the_server_too() -> None:
     assert not folder.exists()
 
 
-def test_folder_that_is_named_may_be_deeper_than_a_socket_may_lie(open_folder: Path) -> None:
+def test_folder_that_is_named_may_be_deeper_than_a_socket_may_lie(mariadb_program: MariaDb, open_folder: Path) -> None:
     folder = open_folder / ("deep" * 20) / ("deeper" * 10)
 
-    with running(folder=folder, options=SMALL) as server:
+    with running(program=mariadb_program, folder=folder, options=SMALL) as server:
         assert _folder(server) == folder
         assert (folder / "data" / "mariadb.sock").is_socket()
 
     assert not folder.exists()
 
 
-def test_server_that_refuses_a_setting_says_so_and_leaves_nothing(open_folder: Path) -> None:
+def test_server_that_refuses_a_setting_says_so_and_leaves_nothing(mariadb_program: MariaDb, open_folder: Path) -> None:
     folder = open_folder / "data"
 
     with (
         pytest.raises(StackError, match=r"(?s)MariaDB ended at its start:.*no_such_setting"),
-        running(folder=folder, options={"no_such_setting": "1"}),
+        running(program=mariadb_program, folder=folder, options={"no_such_setting": "1"}),
     ):
         pytest.fail("it started")
 

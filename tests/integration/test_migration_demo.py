@@ -8,17 +8,20 @@ import sys
 from pathlib import Path
 
 import psycopg2
+import pytest
 
 from api.encryption import new_key
+from connectors.local.binaries import MariaDb
 from tests.integration.api.servers import Postgres
 
 PROJECT = Path(__file__).resolve().parents[2]
 
 
-def demo(postgres: Postgres, database: str, keys: str) -> str:
+def demo(postgres: Postgres, database: str, keys: str, mariadb: str) -> str:
     environment = dict(os.environ) | {
         "REWARDS_OWNER_DATABASE_URL": postgres.url(database, "rewards_owner"),
         "REWARDS_FIELD_KEYS": keys,
+        "REWARDS_MARIADB": mariadb,
     }
     done = subprocess.run(
         [sys.executable, "-m", "cli", "migrate", "demo"],
@@ -28,12 +31,17 @@ def demo(postgres: Postgres, database: str, keys: str) -> str:
     return done.stdout
 
 
-def test_demo_finds_the_samples_rows_and_brings_the_rest_twice(postgres: Postgres, database: str) -> None:
+@pytest.mark.every_server
+def test_demo_finds_the_samples_rows_and_brings_the_rest_twice(
+    postgres: Postgres, database: str, mariadb_program: MariaDb
+) -> None:
     keys = new_key()
 
-    first = demo(postgres, database, keys)
-    second = demo(postgres, database, keys)
+    first = demo(postgres, database, keys, mariadb_program.name.partition("-")[0])
+    second = demo(postgres, database, keys, str(mariadb_program.program))
 
+    assert f"The legacy sample is on MariaDB {mariadb_program.name}." in first
+    assert f"The legacy sample is on MariaDB named-{mariadb_program.version}." in second
     for said in (first, second):
         assert [line for line in said.splitlines() if line.startswith("$ ")] == [
             "$ rewards migrate plan --from mysql://…",

@@ -26,6 +26,7 @@ from api.database import Database
 from api.encryption import FieldCipher, new_key
 from api.settings import WebSettings
 from connectors.local import accounts, binaries
+from connectors.settings import LocalSettings
 from migration import schema
 
 TEMPLATE = "rewards_template"
@@ -75,7 +76,7 @@ class Postgres:
 def running_postgres() -> Iterator[Postgres]:
     """Start a server on a free port in a folder of its own, stepping down from root; stop it and remove the folder."""
     account = accounts.unprivileged()
-    folder = binaries.reachable(binaries.postgres(), account).bin
+    folder = binaries.reachable(binaries.postgres(LocalSettings().postgres_bin), account).bin
     data = Path(tempfile.mkdtemp(prefix="rewards-test-postgres-"))
     step_down: dict[str, Any] = (
         {} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": []}

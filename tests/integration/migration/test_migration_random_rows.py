@@ -43,6 +43,7 @@ class Case(NamedTuple):
     first_id: int = 100
 
 
+@pytest.mark.every_server
 @pytest.mark.parametrize(
     "case",
     [

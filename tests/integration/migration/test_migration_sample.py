@@ -252,6 +252,7 @@ ENTRIES = [
 ]  # fmt: skip
 
 
+@pytest.mark.every_server
 @pytest.mark.parametrize(("table", "key", "column", "expected"), VALUES, ids=lambda value: str(value)[:30])
 def test_value_of_the_sample_becomes_what_was_meant(
     sample: Migrated, table: str, key: object, column: str, expected: object
@@ -259,6 +260,7 @@ def test_value_of_the_sample_becomes_what_was_meant(
     assert sample.new.rows(f'SELECT "{column}" FROM "{table}" WHERE id = %s', (key,)) == [(expected,)]
 
 
+@pytest.mark.every_server
 def test_every_other_row_of_the_sample_moved(sample: Migrated) -> None:
     counts = {table.new: (table.read, table.written, table.rejected) for table in sample.figures.tables}
 
@@ -283,6 +285,7 @@ def test_every_other_row_of_the_sample_moved(sample: Migrated) -> None:
     assert sample.figures.left_behind == {"log": 0, "points": 1}
 
 
+@pytest.mark.every_server
 def test_every_change_is_reported_with_its_old_bytes_and_its_new_value(sample: Migrated) -> None:
     found = sample.new.rows(
         "SELECT table_name, key, column_name, rule, old, new FROM migration_findings WHERE NOT encrypted"
@@ -292,6 +295,7 @@ def test_every_change_is_reported_with_its_old_bytes_and_its_new_value(sample: M
     assert found == sorted(FINDINGS)
 
 
+@pytest.mark.every_server
 def test_change_of_an_encrypted_column_is_reported_encrypted(sample: Migrated) -> None:
     ((table, key, column, rule, old, new),) = sample.new.rows(
         "SELECT table_name, key, column_name, rule, old, new FROM migration_findings WHERE encrypted"
@@ -301,6 +305,7 @@ def test_change_of_an_encrypted_column_is_reported_encrypted(sample: Migrated) -
     assert CIPHER.decrypt(old, finding_place(table, key, column)) == "1980-00-00"
 
 
+@pytest.mark.every_server
 def test_figures_count_what_the_report_holds(sample: Migrated) -> None:
     counted = {
         (table, column, rule): count
@@ -314,6 +319,7 @@ def test_figures_count_what_the_report_holds(sample: Migrated) -> None:
     assert planned(sample.legacy).notes.counts == sample.figures.notes.counts
 
 
+@pytest.mark.every_server
 def test_refused_rows_are_kept_whole_with_their_reason(sample: Migrated) -> None:
     found = sample.new.rows("SELECT table_name, key, reason, content FROM migration_rejects")
 
@@ -341,6 +347,7 @@ def test_refused_rows_take_with_them_what_needs_them(legacy: Legacy, new: New) -
     assert differences(legacy, new) == []
 
 
+@pytest.mark.every_server
 def test_personal_details_are_encrypted_for_their_row_alone(sample: Migrated) -> None:
     rows = sample.new.rows("SELECT id, birthdate, passport_number FROM prize_redemptions ORDER BY id")
     stored = {
@@ -465,6 +472,7 @@ def test_balances_are_right_at_once(sample: Migrated) -> None:
     ]
 
 
+@pytest.mark.every_server
 def test_sums_of_points_are_set_beside_each_other(sample: Migrated) -> None:
     expected = {
         "redemption": {"legacy": -374_000, "refused": -6_000, "log": -368_000},
@@ -526,6 +534,7 @@ def test_run_is_kept_with_its_source_and_figures_and_no_password(sample: Migrate
     assert sample.legacy.server.password not in str(sample.new.rows("SELECT t::text FROM migration_runs AS t"))
 
 
+@pytest.mark.every_server
 def test_verification_of_the_sample_finds_every_row_the_same(sample: Migrated) -> None:
     found = compared(sample.legacy, sample.new)
 
@@ -545,6 +554,7 @@ def test_tables_keep_their_indexes_constraints_and_rights(sample: Migrated, new:
     assert sample.new.schema() == new.schema()
 
 
+@pytest.mark.every_server
 def test_second_run_changes_nothing(sample: Migrated, migrated: New) -> None:
     before, ids, schema = migrated.dump(), migrated.next_ids(), migrated.schema()
 
@@ -561,6 +571,7 @@ def test_second_run_changes_nothing(sample: Migrated, migrated: New) -> None:
     assert migrated.value("SELECT count(*) FROM migration_runs") == 2
 
 
+@pytest.mark.every_server
 def test_plan_writes_nothing_and_tells_what_a_run_does(sample: Migrated) -> None:
     before = sample.new.dump(besides=())
 

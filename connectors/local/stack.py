@@ -120,7 +120,7 @@ class _Builder:
         return Child(
             "kafka",
             command,
-            environment=self._environment,
+            environment=self._environment | kafka.LOCALE,
             probe=lambda: probe("kafka", self._secrets, self._ports),
             stop_seconds=20,
         )
@@ -131,7 +131,9 @@ class _Builder:
         return Child(
             # It needs no database to start; but it is stopped before them, so that Debezium takes leave of its slots.
             "connect", command, ("kafka", "databases"),
-            environment=self._environment | connect.capture_environment(self._secrets, self._ports["postgres"]),
+            environment=self._environment
+            | kafka.LOCALE
+            | connect.capture_environment(self._secrets, self._ports["postgres"]),
             probe=lambda: probe("connect", self._secrets, self._ports),
             remedy=lambda: connect.restart_failed(url),
         )  # fmt: skip

@@ -22,6 +22,7 @@ from connectors.local.jars import locked
 from connectors.registration import deployed
 from connectors.settings import PROJECT, ConnectorSettings, LocalSettings
 from migration.settings import OwnerSettings
+from streams import topics
 from streams.settings import StreamSettings
 from tests.contract.compose import services, tag
 
@@ -107,6 +108,10 @@ def test_kafka_runs_with_the_embedded_settings() -> None:
     assert set(found) - set(kafka.FIXED) == {
         "listeners", "advertised.listeners", "controller.quorum.voters", "log.dirs",
     }  # fmt: skip
+
+
+def test_brokers_take_what_the_topics_take() -> None:
+    assert kafka.FIXED["message.max.bytes"] == str(topics.RECORD_BYTES_MAX)
 
 
 def test_connect_runs_with_the_embedded_settings() -> None:

@@ -18,6 +18,24 @@ CAPTURED = {
     "rewards": ("customers_reward_groups", topics.MEMBERSHIPS),
 }
 
+READ = {
+    "warehouse": (
+        "transaction_id", "transaction_date", "transaction_type_rewards_invoice", "transaction_type_rewards_payment",
+        "transaction_description", "transaction_amount", "transaction_retainage", "transaction_due_date", "customer_name",
+        "customer_master_id", "company_abbreviation", "system_name", "product_line_name",
+    ),
+    "rewards": tuple(column.name for column in CustomerRewardGroup.__table__.columns),
+}  # fmt: skip
+"""What the stream reads; the customer's name is for showing."""
+CUT = 4_000
+TEXTS = {
+    "warehouse": {
+        "transaction_description": CUT, "customer_master_id": CUT, "company_abbreviation": CUT, "system_name": CUT,
+        "product_line_name": CUT, "customer_name": 200,
+    },
+    "rewards": {"customer_master_id": CUT},
+}  # fmt: skip
+
 
 @pytest.fixture(params=sorted(CAPTURED))
 def connector(request: pytest.FixtureRequest) -> Connector:
@@ -49,6 +67,35 @@ def test_every_captured_table_is_keyed_by_customer(connector: Connector) -> None
     tables = connector.configuration["table.include.list"].split(",")
 
     assert connector.configuration["message.key.columns"] == ";".join(f"{one}:customer_master_id" for one in tables)
+
+
+def test_columns_that_somebody_reads_are_captured_and_no_other(connector: Connector) -> None:
+    table, _ = CAPTURED[connector.name]
+    captured = [name.rsplit(".", 1) for name in connector.configuration["column.include.list"].split(",")]
+
+    assert [column for of, column in captured if of == "public.rewards_watermarks"] == [
+        column.name for column in Watermark.__table__.columns
+    ]
+    assert [column for of, column in captured if of == f"public.{table}"] == list(READ[connector.name])
+    assert len(captured) == len({*map(tuple, captured)}) == len(READ[connector.name]) + 3
+
+
+def test_texts_are_cut_behind_what_is_accepted_so_that_a_record_is_bounded(connector: Connector) -> None:
+    table, _ = CAPTURED[connector.name]
+    cut = {
+        name: int(characters)
+        for option, names in connector.configuration.items()
+        for characters in re.findall(r"^column\.truncate\.to\.(\d+)\.chars$", option)
+        for name in names.split(",")
+    }
+    texts = {f"public.{table}.{column}": characters for column, characters in TEXTS[connector.name].items()}
+
+    assert cut == texts
+    # Six bytes are the most that JSON makes of a UTF-16 code unit; `before` and `after` have all of them.
+    largest_value = 2 * 6 * sum(cut.values()) + 4 * 1024
+    assert largest_value < 256 * 1024
+    assert int(connector.configuration["producer.override.max.request.size"]) == topics.CAPTURED_RECORD_BYTES_MAX
+    assert largest_value < topics.CAPTURED_RECORD_BYTES_MAX < topics.RECORD_BYTES_MAX
 
 
 @pytest.mark.parametrize(
@@ -87,7 +134,8 @@ def test_connectors_differ_in_what_they_capture_alone() -> None:
 
     assert differing == {
         "database.hostname", "database.port", "database.dbname", "database.user", "database.password",
-        "topic.prefix", "table.include.list", "message.key.columns", "slot.name", "publication.name",
+        "topic.prefix", "table.include.list", "column.include.list", "column.truncate.to.4000.chars",
+        "column.truncate.to.200.chars", "message.key.columns", "slot.name", "publication.name",
         "transforms.watermarks.regex", "transforms.watermarks.replacement",
     }  # fmt: skip
 

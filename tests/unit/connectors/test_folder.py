@@ -50,6 +50,13 @@ def test_secrets_are_made_once_and_closed_to_others(folder: StackFolder) -> None
     assert len(set(first.passwords.values())) == len(first.passwords)
 
 
+def test_cluster_id_never_begins_like_an_option(folder: StackFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = iter(["-0oBNUSdBwznxiykN2oKtA", "-", "4L6g3nShT-eMCtK--X86sw"])
+    monkeypatch.setattr("secrets.token_urlsafe", lambda size: next(made) if size == 16 else "x")
+
+    assert folder.secrets().kafka_cluster_id == "4L6g3nShT-eMCtK--X86sw"
+
+
 def test_secrets_of_an_older_version_get_a_key_that_stays(folder: StackFolder) -> None:
     file = folder.path / "secrets.json"
     made = folder.secrets()

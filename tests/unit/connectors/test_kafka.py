@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from connectors.errors import StackError
+from connectors.local import connect, kafka
+from connectors.local.binaries import Java
+from connectors.local.folder import StackFolder
+
+JAVA = Java(Path("/usr/bin/java"), 25)
+PORTS = {"kafka": 1, "kafka_controller": 2, "connect": 3}
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ("/home/josé/a b", r"/home/jos\u00E9/a b"),
+        ("C:\\new", r"C:\\new"),
+        ("\u20ac", r"\u20AC"),
+        ("🏠", r"\uD83C\uDFE0"),
+        (" in front\n", r"\ in front\u000A"),
+    ],
+)
+def test_property_is_written_as_java_reads_it(tmp_path: Path, value: str, written: str) -> None:
+    file = kafka.write_properties(tmp_path / "some.properties", {"name": value})
+
+    assert file.read_bytes() == f"name={written}\n".encode("ascii")
+
+
+def test_data_folder_with_a_comma_is_refused_before_kafka_would_split_it(tmp_path: Path) -> None:
+    folder = StackFolder(tmp_path / "a,b")
+    folder.create()
+
+    with pytest.raises(StackError, match=r"a,b/kafka has a ',' in its name.*--data"):
+        kafka.prepare(folder, JAVA, "", PORTS)
+
+    assert list(folder.path.iterdir()) == [folder.logs]
+
+
+@pytest.mark.parametrize("name", ["a,b", "a:b"])
+def test_cache_folder_that_java_would_split_is_refused(tmp_path: Path, name: str) -> None:
+    folder = StackFolder(tmp_path / "stack")
+    folder.create()
+
+    with pytest.raises(StackError, match="REWARDS_CACHE_DIR"):
+        connect.prepare(folder, JAVA, "", tmp_path / name / "plugins", PORTS)

@@ -27,8 +27,11 @@ def halted(pid: int) -> bool:
 
 @dataclass(slots=True)
 class Pulse:
-    """Remembers when a process' main thread was last seen to have run."""
+    """Remembers when a process' main thread was last seen to have run, and whether it ever got to its work."""
 
+    port: int | None = None
+    """Of the server on loopback that it works with: it has come up once it has a connection there."""
+    _connected: int | None = None
     _pid: int | None = None
     _switches: tuple[int, int] | None = None
     _moved_at: float = 0
@@ -37,7 +40,13 @@ class Pulse:
         """None while the main thread runs now and then, else how long it has not."""
         now = time.monotonic()
         try:
-            seen = psutil.Process(pid).num_ctx_switches()
+            process = psutil.Process(pid)
+            if self._connected != pid and self.port is not None:
+                ports = {one.raddr.port for one in process.net_connections("tcp") if one.raddr}
+                if self.port not in ports:
+                    return "has no connection to the server that it works with yet"
+            self._connected = pid
+            seen = process.num_ctx_switches()
         except psutil.Error:
             # It ended, which its parent will see.
             return None

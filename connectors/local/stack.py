@@ -164,7 +164,8 @@ class _Builder:
     def _portless(self, name: str, arguments: tuple[str, ...], after: tuple[str, ...]) -> Child:
         """A service that nothing needs to come up, and that no port tells the health of."""
         service = self._service(name, arguments, after)
-        service.essential, service.pulse, service.hang_seconds = False, Pulse(), self._settings.hang_seconds / 2
+        server = self._ports["postgres" if name == "feed" else "kafka"]
+        service.essential, service.pulse, service.hang_seconds = False, Pulse(server), self._settings.hang_seconds / 2
         return service
 
     def _connectors(self) -> Child:

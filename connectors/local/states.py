@@ -34,3 +34,5 @@ class Finding:
     """None: it is well."""
     hangs: bool = False
     """It does not answer at all; after a time only a new process helps."""
+    by_itself: bool = False
+    """What it needs has no part in that."""

@@ -197,14 +197,14 @@ class Supervisor:
         if self._hangs(child, finding, now) > limit_seconds:
             log.warning("%s hangs (%s): starting it again", child.name, finding.wrong)
             child.replace(f"hangs ({finding.wrong}); is started again")
-        elif child.state is State.UNHEALTHY:
+        elif child.state is State.UNHEALTHY and not finding.hangs:
             self._help(child, now)
 
     def _hangs(self, child: Child, finding: Finding, now: float) -> float:
         """Seconds for which it has not answered while it had all that it needs."""
         servers = [one for name in self._needs[child.name] if isinstance(one := self._by_name[name], Child)]
         blocked = any(one.state is not State.RUNNING for one in servers if not one.once)
-        if blocked or not finding.hangs:
+        if not finding.hangs or (blocked and not finding.by_itself):
             self._hangs_since.pop(child.name, None)
             return 0
         return now - self._hangs_since.setdefault(child.name, now)

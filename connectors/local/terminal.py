@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 
 from rich.console import Console
 from rich.status import Status
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from connectors.local.folder import StackFolder
@@ -137,8 +137,8 @@ def print_status(state: dict[str, Any]) -> None:
 
 def print_shared_data(found: Sequence[SharedData]) -> None:
     """Data that stands outside of its stack's folder."""
-    table = Table("id", "folder of the stack", "MB", "", box=None)
+    table = Table(Column("id", min_width=32), Column("folder of the stack", overflow="fold"), "MB", "", box=None)
     for one in found:
         what = "runs" if one.runs else "" if one.has_stack else "folder gone"
         table.add_row(one.stack_id, str(one.stack or "unknown"), f"{one.size_bytes / 1e6:.0f}", Text(what, "yellow"))
-    Console(highlight=False, soft_wrap=True).print(table if found else "No stack keeps data outside of its folder.")
+    Console(highlight=False).print(table if found else "No stack keeps data outside of its folder.")

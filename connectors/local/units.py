@@ -30,12 +30,13 @@ BACKOFF_SECONDS: Final = (0.5, 1, 2, 5, 10, 30)
 """Pauses before a start, one longer than the other, for what ends before it was of use."""
 AGAIN_SECONDS: Final = 0.1
 """Pause before the start of what ran well."""
-WELL_SECONDS: Final = 10
+WELL_SECONDS: Final = 30
 """What ends by itself sooner after it came up than this has a fault that it will meet again."""
 KEEPS_ENDING: Final = 3
 """After so many ends in a row a unit counts as running only once it has been up for WELL_SECONDS."""
-KILLED: Final = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP}
-"""Exit codes of what somebody else ended."""
+ENDED_BY: Final = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+KILLED: Final = {code for number in ENDED_BY for code in (-number, 128 + number)}
+"""Exit codes of what somebody else ended; Java's programs say it as shells do."""
 EXIT_STAY_DOWN: Final = 65
 """sysexits' EX_DATAERR: a worker met too many records that cannot be used, and would only meet them again."""
 FIRM_SECONDS: Final = 10
@@ -149,7 +150,7 @@ class Child:
         """Ask it how it is. May take as long as its probe does, and raise what that raises."""
         pid = self.pid
         if pid is not None and halted(pid):
-            return Finding("is stopped by a signal (SIGSTOP) or held by a debugger", hangs=True)
+            return Finding("is stopped by a signal (SIGSTOP) or held by a debugger", hangs=True, by_itself=True)
         if (wrong := self.probe()) is not None:
             return Finding(wrong, hangs=not self.answers())
         still = self.pulse.look(pid) if self.pulse is not None and pid is not None else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Sequence
 
@@ -101,6 +102,30 @@ def test_worker_whose_main_thread_waits_for_ever_is_started_again(
     supervised.until(lambda: worker.restarts == 1 and worker.state is State.RUNNING)
 
 
+def test_worker_that_ends_before_it_reached_its_broker_was_of_no_use_however_long_that_took(
+    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(units, "WELL_SECONDS", 0)
+    with socket.create_server(("127.0.0.1", 0)) as broker:
+        port = broker.getsockname()[1]
+        ends = child(
+            "ends",
+            command=python("import time; time.sleep(0.5); raise SystemExit(1)"),
+            essential=False,
+            pulse=Pulse(port),
+        )
+        reaches = child(
+            "reaches", pulse=Pulse(port),
+            command=python(f"import socket, time; one = socket.create_connection(('127.0.0.1', {port})); time.sleep(60)"),
+        )  # fmt: skip
+        supervised = run(ends, reaches)
+
+        supervised.up()
+
+    assert (ends.failures >= supervisor.START_FAILURES, ends.came_up_at) == (True, None)
+    assert reaches.state is State.RUNNING
+
+
 def test_worker_whose_main_thread_wakes_now_and_then_is_left_alone(
     run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,6 +159,20 @@ def test_server_whose_own_needs_are_away_is_not_taken_to_hang(run: Callable[...,
     assert client.restarts == 0
 
     database.probe = lambda: None
+    supervised.until(lambda: client.restarts == 1)
+
+
+def test_server_that_is_stopped_itself_is_started_again_though_its_needs_are_away(run: Callable[..., Run]) -> None:
+    away: list[str] = []
+    database = child("database", probe=lambda: away[0] if away else None, answers=lambda: True)
+    client = child("client", "database", command=python(SAYS_GOODBYE), hang_seconds=0.2)
+    supervised = run(database, client)
+    supervised.up()
+    away.append("no room")
+    supervised.until(lambda: database.state is State.UNHEALTHY)
+
+    _stopped_once_ready(supervised, client)
+
     supervised.until(lambda: client.restarts == 1)
 
 

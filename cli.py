@@ -45,6 +45,8 @@ def build() -> typer.Typer:
         connectors.commands.up,
         connectors.commands.down,
         connectors.commands.status,
+        connectors.commands.restart,
+        connectors.commands.stacks,
         streams.commands.worker,
         streams.commands.topics,
         streams.commands.wait,
@@ -78,6 +80,7 @@ def use_stack(path: Path | None, *, as_owner: bool = False) -> None:
     """
     from connectors.errors import StackNotRunningError
     from connectors.local.folder import StackFolder
+    from connectors.settings import forget_libpq_settings
 
     folder = StackFolder(path)
     try:
@@ -86,6 +89,9 @@ def use_stack(path: Path | None, *, as_owner: bool = False) -> None:
         if path is not None:
             raise
         return
+    if path is not None or "REWARDS_DATABASE_URL" not in os.environ:
+        # The addresses are the stack's own.
+        forget_libpq_settings()
     for name, value in environment.items():
         if path is not None or name not in os.environ:
             os.environ[name] = value

@@ -15,6 +15,10 @@ class StackNotRunningError(StackError):
     """There is no running stack in the folder that was named."""
 
 
+class StackRunningError(StackError):
+    """Another supervisor runs in the folder that was named, or is being started there."""
+
+
 class DownloadError(StackError):
     """A jar could not be had, or is not the one that the lock file names."""
 

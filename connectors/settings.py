@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT = Path(__file__).resolve().parent.parent
+LOOPBACK = "127.0.0.1"
+NOT_INHERITED = ("REWARDS_", "PG")
+"""Settings of another stack, and those of every libpq client: they would send its connections elsewhere."""
+JAVA_OPTIONS = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH")
 
 
 class ConnectorSettings(BaseSettings):
@@ -42,6 +46,12 @@ class LocalSettings(BaseSettings):
     """Jars, shared by every checkout of a user; unset: `rewards` in the user's cache folder (XDG_CACHE_HOME)."""
     timezone: str = "America/Denver"
     """The zone whose date is the business date; passed on to every process."""
+    hang_seconds: float = Field(60, gt=0)
+    """A process that came up and has not answered for so long is started again; services without a port after half of it."""
+    log_bytes: int = Field(10_000_000, ge=10_000)
+    """A log file that is larger is renamed, and the next one is begun."""
+    log_files: int = Field(3, ge=1, le=100)
+    """Older log files that are kept of each process."""
 
     @property
     def cache(self) -> Path:
@@ -51,5 +61,21 @@ class LocalSettings(BaseSettings):
 
 
 def inherited_environment() -> dict[str, str]:
-    """The environment that child processes start from: ours, without settings that belong to another stack."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("REWARDS_")}
+    """The environment that child processes start from: ours, without what would make them behave in another way."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(NOT_INHERITED) and name not in JAVA_OPTIONS
+    }
+    past_proxies = ",".join(filter(None, (os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), LOOPBACK)))
+    # Java takes the encoding of file names from the locale, whose names our users may write in any letters.
+    return kept | {"LC_ALL": "C.UTF-8", "no_proxy": past_proxies, "NO_PROXY": past_proxies}
+
+
+def forget_libpq_settings() -> None:
+    """Take the variables of libpq (PGSSLMODE, PGOPTIONS …) out of this process' environment.
+
+    Addresses of an embedded stack say all that there is to say; what a user's shell holds is meant for other servers.
+    """
+    for name in [one for one in os.environ if one.startswith("PG")]:
+        del os.environ[name]

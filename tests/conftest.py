@@ -28,7 +28,7 @@ def stack() -> Iterator[Stack]:
                 started.up("--no-feed", "--business-date", STARTED_ON.isoformat())
                 yield started
             finally:
-                started.down()
+                started.discard()
     finally:
         signal.signal(signal.SIGTERM, before)
 

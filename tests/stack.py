@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -13,6 +14,9 @@ from typing import Any, TypeVar
 
 import psutil
 import psycopg2
+
+from connectors.local import shared_data
+from connectors.local.folder import StackFolder
 
 PROJECT = Path(__file__).resolve().parent.parent
 UP_SECONDS = 400
@@ -44,6 +48,13 @@ class Stack:
 
     def down(self) -> None:
         self.command("down")
+
+    def discard(self) -> None:
+        """Stop it and remove its data, also what root keeps outside of a folder that Postgres' own user cannot reach."""
+        self.down()
+        stack_id = StackFolder(self.folder).stack_id()
+        if stack_id is not None:
+            shutil.rmtree(shared_data.place(stack_id), ignore_errors=True)
 
     @property
     def status(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from typing import Final, Literal
 
 from connectors.errors import StackError
 from connectors.local.accounts import Account
+from connectors.settings import inherited_environment
 
 JAVA_AT_LEAST: Final = 17
 POSTGRES_AT_LEAST: Final = 15
@@ -193,12 +194,20 @@ def _copied(program: Path, account: Account, name: str, base: Path, folders: Ite
                 mode = path.stat().st_mode
                 path.chmod(mode | 0o444 | (0o111 if mode & 0o100 else 0))
 
-    SHARED.mkdir(parents=True, exist_ok=True)
-    SHARED.chmod(0o755)
+    open_folder(SHARED)
     copied = _made_once(copy, fill) / program.relative_to(base)
     if not account.can("-x", copied):
         raise StackError(f"the user {account.name} can run {program} neither there nor in {copy}")
     return copied
+
+
+def open_folder(folder: Path) -> Path:
+    """Make a folder below SHARED, or SHARED itself, that every user may pass through, whatever root's umask is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in (folder, *folder.parents):
+        if one.is_relative_to(SHARED):
+            one.chmod(0o755)
+    return folder
 
 
 def _made_once(folder: Path, fill: Callable[[Path], None]) -> Path:
@@ -278,7 +287,9 @@ def _version(binary: Path, option: str = "--version") -> str | None:
 def _said(binary: Path, *options: str) -> str | None:
     """What a program prints; None where it does not run."""
     try:
-        answer = subprocess.run([binary, *options], capture_output=True, text=True, timeout=30, check=True)  # noqa: S603
+        answer = subprocess.run(  # noqa: S603
+            [binary, *options], capture_output=True, text=True, timeout=30, check=True, env=inherited_environment()
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return answer.stdout or answer.stderr

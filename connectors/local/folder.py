@@ -11,6 +11,7 @@ import json
 import os
 import random
 import secrets
+import shlex
 import socket
 import time
 import uuid
@@ -20,15 +21,15 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any, Final
 
-from connectors.errors import StackError, StackNotRunningError
-from connectors.settings import PROJECT
+from connectors.errors import StackError, StackNotRunningError, StackRunningError
+from connectors.settings import LOOPBACK, PROJECT
 
 DEFAULT: Final = PROJECT / ".rewards"
 PORTS: Final = range(20_000, 32_000)
 """Below the range that the system takes the near ends of its own connections from: what is free here stays free."""
 ROLES: Final = ("postgres", "warehouse", "rewards_owner", "rewards_app", "debezium")
 LISTENERS: Final = ("postgres", "kafka", "kafka_controller", "connect", "web")
-HOST: Final = "127.0.0.1"
+HOST: Final = LOOPBACK
 
 
 def _password() -> str:
@@ -67,9 +68,26 @@ class StackFolder:
         self._secrets = self.path / "secrets.json"
 
     def create(self) -> None:
-        """Make the folder, closed to other users but for passing through (Postgres runs as another one under root)."""
-        self.path.mkdir(parents=True, exist_ok=True, mode=0o711)
-        self.logs.mkdir(exist_ok=True, mode=0o700)
+        """Make the folder, closed to other users but for passing through (Postgres runs as another one under root).
+
+        Raises:
+            StackError: there is something else in its place, or it may not be written to.
+
+        """
+        try:
+            if not self.path.exists():
+                self.path.mkdir(parents=True, exist_ok=True)
+                # Whatever the umask is.
+                self.path.chmod(0o711)
+            self.logs.mkdir(exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise StackError(
+                f"{self.path} cannot hold a stack ({error.strerror}): name a folder with --data"
+            ) from error
+
+    def command(self, words: str) -> str:
+        """A command as a person types it for this stack, for hints."""
+        return f"rewards {words}" + ("" if self.path == DEFAULT else f" --data {shlex.quote(str(self.path))}")
 
     def secrets(self) -> Secrets:
         """The stack's passwords and keys; made at the first call, those that an older version did not have as well."""
@@ -100,7 +118,7 @@ class StackFolder:
         """What the supervisor wrote last; empty where no stack was ever started here."""
         try:
             state: dict[str, Any] = json.loads(self._state.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
         return state
 
@@ -113,7 +131,7 @@ class StackFolder:
         """Hold the stack's lock: one supervisor a folder. The system lets go of it when the process ends in any way.
 
         Raises:
-            StackError: another supervisor holds it.
+            StackRunningError: another supervisor holds it.
 
         """
         with (self.path / "lock").open("a") as file:
@@ -121,7 +139,7 @@ class StackFolder:
             while not _lock(file, fcntl.LOCK_EX):
                 # Somebody who only asks holds it for a moment.
                 if time.monotonic() > deadline:
-                    raise StackError(f"a stack is running in {self.path} already")
+                    raise StackRunningError(f"the stack in {self.path} is running already, or being started")
                 time.sleep(0.05)
             yield
 
@@ -130,7 +148,7 @@ class StackFolder:
         try:
             with (self.path / "lock").open("r") as file:
                 return not _lock(file, fcntl.LOCK_SH)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
 
     def ports(self) -> dict[str, int]:
@@ -153,7 +171,7 @@ class StackFolder:
         """
         state = self.state()
         if "ports" not in state:
-            raise StackNotRunningError(f"there is no stack in {self.path}: start one with `rewards up`")
+            raise StackNotRunningError(f"there is no stack in {self.path}: start one with `{self.command('up')}`")
         return {
             "REWARDS_WAREHOUSE_URL": state["warehouse"],
             "REWARDS_DATABASE_URL": state["rewards"],

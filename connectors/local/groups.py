@@ -13,6 +13,23 @@ import psutil
 END_SECONDS: Final = 5
 
 
+def ask_to_end(pid: int, number: signal.Signals) -> None:
+    """Send a signal and let a process that is stopped go on: until then it would not even see the signal."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+        os.kill(pid, signal.SIGCONT)
+
+
+def kill_tree(pid: int) -> None:
+    """Kill a process with everything that it started, also where that has left its group (Postgres' processes do)."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        # The parent first: it must not start others in place of those that end.
+        for one in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+
+
 def end_group(leader: int) -> None:
     """Kill what is left of a process group and wait until nothing of it runs.
 

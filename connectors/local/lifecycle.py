@@ -18,12 +18,16 @@ from typing import Any, Final
 
 import psutil
 
-from connectors.errors import StackError
-from connectors.local import binaries, jars, leftovers, stack
+from connectors.errors import StackError, StackRunningError
+from connectors.local import binaries, jars, leftovers, restarts, stack
 from connectors.local.folder import StackFolder
-from connectors.local.supervisor import LOG_BYTES, Supervisor
-from connectors.local.units import Child, Unit
-from connectors.settings import LocalSettings
+from connectors.local.groups import ask_to_end
+from connectors.local.logs import LogLimits
+from connectors.local.pulse import halted
+from connectors.local.states import State
+from connectors.local.supervisor import Supervisor
+from connectors.local.units import KEEPS_ENDING, Child, Unit
+from connectors.settings import LocalSettings, forget_libpq_settings
 
 log = logging.getLogger(__name__)
 DETACHED_SECONDS: Final = 300
@@ -39,16 +43,23 @@ def prepare(settings: LocalSettings) -> None:
     binaries.java(settings.java_home)
 
 
-def run(folder: StackFolder, settings: LocalSettings, wanted: stack.Wanted, shown: Shown) -> None:
+def run(folder: StackFolder, settings: LocalSettings, wanted: stack.Wanted, shown: Shown) -> int | None:
     """Start the stack and supervise it until SIGINT, SIGTERM or SIGHUP; then stop all of it.
 
+    Returns:
+        The signal where it ended a start that was not done yet.
+
     Raises:
-        StackError: another supervisor runs here, or the start failed (everything that was started has been stopped).
+        StackRunningError: another supervisor runs here.
+        StackError: the start failed (everything that was started has been stopped).
 
     """
+    forget_libpq_settings()
     folder.create()
-    with folder.locked(), _signals() as stop, _logging(folder):
+    with folder.locked(), _signals() as (stop, received), _logging(folder, settings):
         leftovers.end(folder)
+        restarts.clear(folder)
+        came_up = False
         ports = folder.ports()
         state: dict[str, Any] = stack.addresses(folder.secrets(), ports) | {
             "business_date": wanted.business_date or "",
@@ -56,19 +67,23 @@ def run(folder: StackFolder, settings: LocalSettings, wanted: stack.Wanted, show
             "error": None,
             "timezone": settings.timezone,
             "ports": ports,
+            "samples": wanted.feed or folder.state().get("samples", False),
             "processes": [_own_entry()],
         }
         folder.save(state)
 
         def changed(units: Sequence[Unit], up: bool) -> None:
+            nonlocal came_up
+            came_up = came_up or up
             state["state"] = "stopping" if stop.is_set() else "running" if up else "starting"
-            children = [unit for unit in units if isinstance(unit, Child) and (unit.pid is not None or not unit.once)]
-            state["processes"] = [_own_entry(), *(child.describe() for child in children)]
+            children = [unit for unit in units if isinstance(unit, Child) and _listed(unit)]
+            state["processes"] = [_own_entry(), *(_described(child, folder) for child in children)]
             folder.save(state)
             shown(state)
 
         try:
-            Supervisor(stack.units(folder, settings, ports, wanted), folder, changed).run(stop)
+            units = stack.units(folder, settings, ports, wanted)
+            Supervisor(units, folder, changed, LogLimits(settings.log_bytes, settings.log_files)).run(stop)
         except StackError as error:
             state["error"] = str(error)
             log.error("%s", error)
@@ -77,12 +92,14 @@ def run(folder: StackFolder, settings: LocalSettings, wanted: stack.Wanted, show
             state["state"] = "failed" if state["error"] else "stopped"
             state["processes"] = [{"name": one["name"], "pid": None, "state": "stopped"} for one in state["processes"]]
             folder.save(state)
+        return received[0] if received and not came_up else None
 
 
 def detach(folder: StackFolder, arguments: Sequence[str], shown: Shown) -> None:
     """Start a supervisor in the background and wait until the stack is up.
 
     Raises:
+        StackRunningError: another supervisor was there first.
         StackError: it did not come up; the text is the supervisor's.
 
     """
@@ -106,6 +123,8 @@ def _await_up(folder: StackFolder, supervisor: subprocess.Popen[bytes], shown: S
         state = folder.state()
         mine = any(one["pid"] == supervisor.pid for one in state.get("processes", []))
         if supervisor.poll() is not None:
+            if folder.supervised():
+                raise StackRunningError(f"another supervisor was quicker to start in {folder.path}")
             said = (folder.logs / "supervisor.out").read_text(encoding="utf-8", errors="replace").strip()
             raise StackError(folder.state().get("error") or f"the supervisor ended at once: {said}")
         if mine:
@@ -114,6 +133,23 @@ def _await_up(folder: StackFolder, supervisor: subprocess.Popen[bytes], shown: S
                 return
         time.sleep(0.1)
     raise StackError(f"the stack was not up after {DETACHED_SECONDS} s; see {folder.logs}")
+
+
+def follow(folder: StackFolder, shown: Shown) -> None:
+    """Wait until a start that somebody else began is done.
+
+    Raises:
+        StackError: it did not come up.
+
+    """
+    deadline = time.monotonic() + DETACHED_SECONDS
+    while time.monotonic() < deadline and folder.supervised():
+        state = folder.state()
+        shown(state)
+        if state.get("state") == "running":
+            return
+        time.sleep(0.1)
+    raise StackError(folder.state().get("error") or f"the stack in {folder.path} did not come up; see {folder.logs}")
 
 
 def down(folder: StackFolder) -> int:
@@ -127,8 +163,7 @@ def down(folder: StackFolder) -> int:
     if entry is None:
         return leftovers.end(folder)
     running = len([one for one in folder.state()["processes"] if one["pid"]])
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(entry["pid"], signal.SIGTERM)
+    ask_to_end(entry["pid"], signal.SIGTERM)
     deadline = time.monotonic() + DOWN_SECONDS
     while leftovers.alive(entry):
         if time.monotonic() > deadline:
@@ -151,6 +186,7 @@ def status(folder: StackFolder) -> dict[str, Any]:
         StackNotRunningError: no stack was ever started here.
 
     """
+    forget_libpq_settings()
     folder.environment()
     state = folder.state()
     supervised = _supervisor(folder) is not None
@@ -173,8 +209,27 @@ def _asked(entry: dict[str, Any], probe: Callable[[], str | None]) -> dict[str, 
         return entry | {"pid": None, "state": "backoff" if entry["name"] != "supervisor" else "stopped"}
     if entry["pid"] is None or entry["state"] not in {"running", "unhealthy"}:
         return entry
-    wrong = probe()
-    return entry | {"state": "unhealthy" if wrong else "running", "reason": wrong}
+    if halted(entry["pid"]):
+        return entry | {"state": "unhealthy", "reason": "is stopped by a signal (SIGSTOP) or held by a debugger"}
+    if (wrong := probe()) is not None:
+        return entry | {"state": "unhealthy", "reason": wrong}
+    # What has no port is watched by the supervisor alone.
+    return entry if entry["name"] in stack.PORTLESS else entry | {"state": "running", "reason": None}
+
+
+def _listed(child: Child) -> bool:
+    """Whether status names it: what ran once and did what it should is no process any more."""
+    return child.pid is not None or not child.once or child.state not in {State.DONE, State.WAITING, State.STOPPED}
+
+
+def _described(child: Child, folder: StackFolder) -> dict[str, Any]:
+    """A child's entry, with what a person can do where it does not come up by itself."""
+    log = folder.logs / f"{child.name}.log"
+    down = child.state is State.FAILED or child.failures >= KEEPS_ENDING
+    remedy = (
+        f"{log} says why; when that is mended, `{folder.command(f'restart {child.name}')}` starts it" if down else None
+    )
+    return child.describe() | {"log": str(log), "remedy": remedy}
 
 
 def _own_entry() -> dict[str, Any]:
@@ -189,22 +244,30 @@ def _own_entry() -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _signals() -> Iterator[threading.Event]:
-    """An event that is set by the signals on which a stack is stopped."""
+def _signals() -> Iterator[tuple[threading.Event, list[int]]]:
+    """An event that is set by the signals on which a stack is stopped, and those that came."""
     stop = threading.Event()
+    received: list[int] = []
+
+    def handle(number: int, _frame: object) -> None:
+        received.append(number)
+        stop.set()
+
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, lambda _number, _frame: stop.set()) for number in numbers}
+    before = {number: signal.signal(number, handle) for number in numbers}
     try:
-        yield stop
+        yield stop, received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 @contextlib.contextmanager
-def _logging(folder: StackFolder) -> Iterator[None]:
+def _logging(folder: StackFolder, settings: LocalSettings) -> Iterator[None]:
     """The supervisor's own log, beside those of its children."""
-    handler = logging.handlers.RotatingFileHandler(folder.logs / "supervisor.log", maxBytes=LOG_BYTES, backupCount=1)
+    handler = logging.handlers.RotatingFileHandler(
+        folder.logs / "supervisor.log", maxBytes=settings.log_bytes, backupCount=settings.log_files
+    )
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger = logging.getLogger("connectors.local")
     logger.setLevel(logging.INFO)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from dataclasses import dataclass
 from importlib import resources
@@ -11,9 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from connectors.errors import StackError
-from connectors.local import accounts, binaries
+from connectors.local import accounts, binaries, shared_data
 from connectors.local.folder import HOST, Secrets, StackFolder
-from connectors.settings import LocalSettings
+from connectors.settings import LocalSettings, inherited_environment
 
 WAREHOUSE: Final = "warehouse"
 REWARDS: Final = "sunroc_rewards"
@@ -84,6 +83,12 @@ def probe(address: str) -> str | None:
     return None
 
 
+def answers(address: str) -> bool:
+    """Whether the server says anything, be it that it starts up or has no connection left: it does not hang then."""
+    # What libpq says itself (refused, timeout) bears no severity; the server's own words do.
+    return (said := probe(address)) is None or "FATAL:" in said
+
+
 def create_databases(secrets: Secrets, port: int) -> None:
     """Roles and databases, then the warehouse's schema. Does what is missing; passwords are set anew each time."""
     import psycopg2
@@ -133,23 +138,11 @@ def _data_folder(folder: StackFolder, secrets: Secrets, account: accounts.Accoun
     if account is None:
         data.mkdir(mode=0o700, exist_ok=True)
         return data
-    _remove_orphans()
-    shared = binaries.SHARED / "stacks" / secrets.stack_id
-    if shared.exists() or not account.can("-x", folder.path):
-        shared.mkdir(mode=0o711, parents=True, exist_ok=True)
-        (shared / "stack").write_text(str(folder.path), encoding="utf-8")
-        data = shared / "postgres"
+    if shared_data.place(secrets.stack_id).exists() or not account.can("-x", folder.path):
+        data = shared_data.claim(folder, secrets.stack_id) / "postgres"
     data.mkdir(mode=0o700, exist_ok=True)
     os.chown(data, account.uid, account.gid)
     return data
-
-
-def _remove_orphans() -> None:
-    """Remove shared data whose stack's folder somebody deleted, as one does to start afresh."""
-    for link in (binaries.SHARED / "stacks").glob("*/stack"):
-        stack = StackFolder(Path(link.read_text(encoding="utf-8")))
-        if stack.stack_id() != link.parent.name:
-            shutil.rmtree(link.parent, ignore_errors=True)
 
 
 def _initialise(bin_folder: Path, data: Path, password: str, account: accounts.Account | None) -> None:
@@ -165,7 +158,7 @@ def _initialise(bin_folder: Path, data: Path, password: str, account: accounts.A
     ]  # fmt: skip
     try:
         made = subprocess.run(  # noqa: S603
-            command, capture_output=True, text=True, cwd="/", pass_fds=[reading], check=False,
+            command, capture_output=True, text=True, cwd="/", pass_fds=[reading], check=False, env=inherited_environment(),
             user=account.uid if account else None, group=account.gid if account else None,
             extra_groups=[] if account else None,
         )  # fmt: skip

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import http.client
 import signal
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from connectors.local import binaries, connect, kafka, postgres
 from connectors.local.folder import HOST, Secrets, StackFolder
 from connectors.local.jars import JarCache
+from connectors.local.pulse import Pulse
 from connectors.local.units import MARK, Child, Step, Unit
 from connectors.settings import LocalSettings, inherited_environment
+
+PORTLESS: Final = {"worker", "lag", "feed"}
+"""Found to hang by the system's own count, with a limit of its own (pulse.py)."""
+PAST_PROXIES: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Asks on loopback whatever `http_proxy` says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +99,10 @@ class _Builder:
             self._command("topics", ("topics",), ("kafka",)),
             *([self._command("day", ("day", "--start", day), ("upgrade",))] if day else []),
             self._connect(),
-            self._service("worker", ("worker",), ("upgrade", "topics", *(("day",) if day else ()))),
-            self._service("lag", ("lag",), ("upgrade", "topics")),
+            self._portless("worker", ("worker",), ("upgrade", "topics", *(("day",) if day else ()))),
+            self._portless("lag", ("lag",), ("upgrade", "topics")),
             self._service("api", ("api",), ("upgrade", *(("day",) if day else ()))),
-            self._command("connectors", ("connectors", "apply"), ("upgrade", "topics", "connect")),
+            self._connectors(),
             *(self._sample() if self._wanted.feed else ()),
         ]
 
@@ -103,16 +110,19 @@ class _Builder:
         """Sample users, data, and a feed that keeps changing it."""
         return [
             self._command("samples", ("api", "samples"), ("upgrade",)),
-            self._service("feed", ("feed", "--forever"), ("samples", "connectors", "worker")),
+            self._portless("feed", ("feed", "--forever"), ("samples", "connectors", "worker")),
         ]
 
     def _postgres(self) -> Child:
         server = postgres.prepare(self._folder, self._settings, self._ports["postgres"])
+        url = postgres.url("postgres", "postgres", self._secrets, self._ports["postgres"])
         return Child(
             "postgres", server.command, account=server.account, environment=self._environment,
-            probe=lambda: probe("postgres", self._secrets, self._ports),
+            probe=lambda: probe("postgres", self._secrets, self._ports), hang_seconds=self._settings.hang_seconds,
             # Fast shutdown: open transactions are rolled back, what is committed is written out.
-            stop_signal=signal.SIGINT, stop_seconds=30,
+            # Immediate shutdown, when that takes too long, is a kill that Postgres spreads to all of its processes itself.
+            stop_signal=signal.SIGINT, stop_seconds=30, firm_signal=signal.SIGQUIT,
+            answers=lambda: postgres.answers(url),
         )  # fmt: skip
 
     def _kafka(self) -> Child:
@@ -123,6 +133,9 @@ class _Builder:
             environment=self._environment | kafka.LOCALE,
             probe=lambda: probe("kafka", self._secrets, self._ports),
             stop_seconds=20,
+            # After a kill it reads through its log first.
+            start_seconds=180,
+            hang_seconds=self._settings.hang_seconds,
         )
 
     def _connect(self) -> Child:
@@ -134,7 +147,9 @@ class _Builder:
             environment=self._environment
             | kafka.LOCALE
             | connect.capture_environment(self._secrets, self._ports["postgres"]),
-            probe=lambda: probe("connect", self._secrets, self._ports),
+            probe=lambda: probe("connect", self._secrets, self._ports), hang_seconds=self._settings.hang_seconds,
+            # One whose connectors have failed answers: a new process would not help them.
+            answers=lambda: _probe_web(f"{url}/", any_status=True) is None,
             remedy=lambda: connect.restart_failed(url),
         )  # fmt: skip
 
@@ -145,7 +160,21 @@ class _Builder:
             after,
             environment=self._rewards_environment(),
             probe=lambda: probe(name, self._secrets, self._ports),
+            hang_seconds=self._settings.hang_seconds,
         )
+
+    def _portless(self, name: str, arguments: tuple[str, ...], after: tuple[str, ...]) -> Child:
+        """A service that nothing needs to come up, and that no port tells the health of."""
+        service = self._service(name, arguments, after)
+        server = self._ports["postgres" if name == "feed" else "kafka"]
+        service.essential, service.pulse, service.hang_seconds = False, Pulse(server), self._settings.hang_seconds / 2
+        return service
+
+    def _connectors(self) -> Child:
+        """Not essential: where capture cannot go on, the commands that mend it need a stack that runs."""
+        command = self._command("connectors", ("connectors", "apply"), ("upgrade", "topics", "connect"))
+        command.essential = False
+        return command
 
     def _command(
         self, name: str, arguments: tuple[str, ...], after: tuple[str, ...], extra: dict[str, str] | None = None
@@ -169,12 +198,14 @@ class _Builder:
         return JarCache(self._settings.cache)
 
 
-def _probe_web(url: str) -> str | None:
+def _probe_web(url: str, *, any_status: bool = False) -> str | None:
     try:
-        with urllib.request.urlopen(url, timeout=3):  # noqa: S310 - our own address
+        with PAST_PROXIES.open(url, timeout=3):
             return None
-    except (urllib.error.URLError, OSError) as error:
-        return str(error)
+    except urllib.error.HTTPError as error:
+        return None if any_status else str(error)
+    except (OSError, http.client.HTTPException) as error:
+        return str(error) or type(error).__name__
 
 
 def business_date(folder: StackFolder, timezone: str) -> str:

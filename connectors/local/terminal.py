@@ -5,20 +5,23 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
 from rich.console import Console
 from rich.status import Status
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from connectors.local.folder import StackFolder
+from connectors.local.shared_data import SharedData
 
 COLOURS: Final = {
     "running": "green",
     "backoff": "yellow",
     "unhealthy": "yellow",
+    "stopping": "yellow",
     "starting": "cyan",
     "waiting": "dim",
     "failed": "red",
@@ -53,13 +56,15 @@ class StartShown:
             if (
                 one["state"] != before
                 and one["name"] != "supervisor"
-                and one["state"] not in {"waiting", "starting", "done"}
+                and one["state"] not in {"waiting", "starting", "stopping", "done"}
             ):
                 self._line(one)
         if state["state"] == "running" and not self._announced:
             self._announced = True
             self._spinner.stop()
-            self._console.print(f"All running after {time.monotonic() - self._began:.0f} s.", highlight=False)
+            missing = [one["name"] for one in state["processes"] if one["state"] not in {"running", "done"}]
+            said = "All running" if not missing else f"Running, but for {', '.join(missing)},"
+            self._console.print(f"{said} after {time.monotonic() - self._began:.0f} s.", highlight=False)
             print_running(self._folder)
         awaited = [one["name"] for one in state["processes"] if one["state"] in {"waiting", "starting"}]
         self._spinner.update(f"{state['state']}: {', '.join(awaited)}" if awaited else state["state"])
@@ -69,6 +74,8 @@ class StartShown:
         if one.get("reason"):
             text.append(f" {one['reason']}")
         self._console.print(text)
+        if one.get("remedy"):
+            self._console.print(f"{'':<10}{one['remedy']}", style="dim", highlight=False, markup=False)
 
 
 def print_running(folder: StackFolder) -> None:
@@ -78,6 +85,7 @@ def print_running(folder: StackFolder) -> None:
     running = {one["name"] for one in state["processes"] if one["state"] == "running"}
     if "api" in running:
         console.print(f"\n[bold]Web[/bold]        {state['web']}")
+    if "api" in running and state.get("samples"):
         logins = subprocess.run(  # noqa: S603
             [sys.executable, "-m", "cli", "api", "logins", "--data", str(folder.path)],
             capture_output=True,
@@ -93,7 +101,13 @@ def print_running(folder: StackFolder) -> None:
             " WHERE transaction_id = (SELECT min(transaction_id) FROM invoice_transactions"
             " WHERE transaction_type_rewards_invoice);"
         )
-    console.print(f"\nLogs in {folder.logs}; `rewards status` says how everything is, `rewards down` stops it.")
+    for one in state["processes"]:
+        if one.get("remedy"):
+            console.print(f"[bold]{one['name']}[/bold] ", Text(f"{one['state']}: {one['reason']}; {one['remedy']}"))
+    console.print(
+        f"\nLogs in {folder.logs}; `{folder.command('status')}` says how everything is,"
+        f" `{folder.command('down')}` stops it."
+    )
 
 
 def print_status(state: dict[str, Any]) -> None:
@@ -112,7 +126,19 @@ def print_status(state: dict[str, Any]) -> None:
             one.get("reason") or "",
         )
     console.print(table)
+    for one in state["processes"]:
+        if one.get("remedy"):
+            console.print(Text(f"{one['name']}: {one['remedy']}"), soft_wrap=True)
     console.print(
         f"stack {state['state']}; business date {state['business_date']}; web {state['web']};"
         f" kafka {state['kafka']}; connect {state['connect']}"
     )
+
+
+def print_shared_data(found: Sequence[SharedData]) -> None:
+    """Data that stands outside of its stack's folder."""
+    table = Table(Column("id", min_width=32), Column("folder of the stack", overflow="fold"), "MB", "", box=None)
+    for one in found:
+        what = "runs" if one.runs else "" if one.has_stack else "folder gone"
+        table.add_row(one.stack_id, str(one.stack or "unknown"), f"{one.size_bytes / 1e6:.0f}", Text(what, "yellow"))
+    Console(highlight=False).print(table if found else "No stack keeps data outside of its folder.")

@@ -27,7 +27,7 @@ def small(tmp_path: Path) -> Iterator[Stack]:
     """A folder for a stack of the test's own, which is ended with the test."""
     stack = Stack(tmp_path / "stack")
     yield stack
-    stack.down()
+    stack.discard()
 
 
 def _gone(processes: list[psutil.Process]) -> bool:
@@ -60,6 +60,8 @@ def test_up_of_a_running_stack_says_so_and_starts_nothing(small: Stack) -> None:
     again = small.command("up", "--detach", *DATABASE)
 
     assert "running already" in again.stdout
+    assert small.address("warehouse") in again.stdout.replace("\n", "")
+    assert f"rewards down --data {small.folder}" in again.stdout.replace("\n", "")
     assert small.process("postgres")["pid"] == before
 
 
@@ -72,6 +74,18 @@ def test_process_that_is_killed_is_started_again_and_status_says_so(small: Stack
     eventually(lambda: small.process("postgres")["state"] == "running" and small.process("postgres")["pid"] != killed)
     found = next(one for one in small.status["processes"] if one["name"] == "postgres")
     assert (found["restarts"], found["last_exit"], found["state"]) == (1, -signal.SIGKILL, "running")
+
+
+def test_postgres_that_is_stopped_by_a_signal_is_asked_to_end_and_started_again_without_recovery(small: Stack) -> None:
+    small.up(*DATABASE, environment=os.environ | {"REWARDS_HANG_SECONDS": "2"})
+    stopped = small.process("postgres")["pid"]
+
+    os.kill(stopped, signal.SIGSTOP)
+
+    eventually(lambda: small.process("postgres")["state"] == "running" and small.process("postgres")["pid"] != stopped)
+    log = (small.folder / "logs" / "postgres.log").read_text()
+    assert "received fast shutdown request" in log
+    assert "was not properly shut down" not in log
 
 
 def test_down_after_the_supervisor_was_killed_leaves_no_process(small: Stack) -> None:
@@ -111,6 +125,81 @@ def test_signal_to_a_stack_in_the_foreground_stops_every_process(small: Stack, n
     assert foreground.returncode == 0, said
     assert "All running" in said
     assert _gone(processes)
+
+
+def test_two_starts_at_once_are_one_start(small: Stack) -> None:
+    command = [sys.executable, "-m", "cli", "up", "--detach", *DATABASE, "--data", str(small.folder)]
+
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=PROJECT) for _ in range(3)]
+
+    said = [one.communicate(timeout=120)[0] for one in started]
+    assert [one.returncode for one in started] == [0, 0, 0], said
+    assert small.status["state"] == "running"
+    assert len([text for text in said if "already" in text]) == 2
+
+
+def test_interrupted_start_says_so_with_its_exit_code_and_leaves_nothing(small: Stack) -> None:
+    command = [sys.executable, "-m", "cli", "up", "--only", "postgres,databases,kafka", "--data", str(small.folder)]
+    foreground = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=PROJECT, start_new_session=True)
+    eventually(lambda: (small.folder / "stack.json").exists() and len(small.processes()) > 1, interval=0.01)
+    processes = small.processes()
+    assert small.state()["state"] == "starting"
+
+    os.killpg(foreground.pid, signal.SIGINT)
+
+    said, _ = foreground.communicate(timeout=60)
+    assert foreground.returncode == 130, said
+    assert _gone(processes)
+
+
+@pytest.mark.parametrize(
+    "ambient",
+    [
+        {"PGSSLMODE": "require", "http_proxy": "http://127.0.0.1:9", "JAVA_TOOL_OPTIONS": "-Xmx1"},
+        {"PGOPTIONS": "-c search_path=nowhere", "PGCLIENTENCODING": "LATIN1", "PGHOSTADDR": "127.0.0.9", "LC_ALL": "C"},
+    ],
+)
+def test_what_a_shell_holds_for_other_servers_changes_nothing(small: Stack, ambient: dict[str, str]) -> None:
+    environment = os.environ | ambient
+
+    small.up("--only", "postgres,databases,upgrade,api", "--no-feed", environment=environment)
+
+    status = small.command("status", environment=environment)
+    assert "unhealthy" not in status.stdout
+    unknown = small.command("points", "B-\U0001f600", check=False, environment=environment)
+    assert (unknown.returncode, unknown.stderr) == (1, "")
+
+
+def test_stack_of_root_starts_under_a_closed_umask_and_after_its_folder_was_moved(small: Stack) -> None:
+    before = os.umask(0o077)
+    try:
+        small.up(*DATABASE)
+    finally:
+        os.umask(before)
+    with small.cursor("warehouse") as cursor:
+        cursor.execute("INSERT INTO invoice_transactions (transaction_id) VALUES (17)")
+    small.down()
+    small.folder = small.folder.rename(small.folder.with_name("moved"))
+
+    small.up(*DATABASE)
+
+    with small.cursor("warehouse") as cursor:
+        cursor.execute("SELECT transaction_id FROM invoice_transactions")
+        assert cursor.fetchall() == [(17,)]
+
+
+def test_start_without_samples_names_no_sample_logins(small: Stack) -> None:
+    only = ("--only", "postgres,databases,upgrade,api,samples")
+    bare = small.command("up", "--detach", "--no-feed", *only, timeout=120).stdout
+    small.down()
+    with_samples = small.command("up", "--detach", *only, timeout=120).stdout
+    small.down()
+    again = small.command("up", "--detach", "--no-feed", *only, timeout=120).stdout
+
+    assert "Administrator" not in bare
+    assert "Administrator" in with_samples
+    # They stay in the database.
+    assert "Administrator" in again
 
 
 def test_start_that_cannot_succeed_says_why_and_leaves_nothing(small: Stack, tmp_path: Path) -> None:

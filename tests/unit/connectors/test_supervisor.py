@@ -1,20 +1,19 @@
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from connectors.errors import StackError
 from connectors.local import units
-from connectors.local.folder import StackFolder
-from connectors.local.supervisor import Supervisor
-from connectors.local.units import Child, State, Step, Unit
+from connectors.local.units import Child, State, Step
+from tests.unit.connectors.supervised import Run, child, python
 
 LEAVES_WITH_65 = """
 import signal, sys, time
@@ -22,80 +21,13 @@ signal.signal(signal.SIGUSR1, lambda *_: sys.exit(65))
 print("ready", flush=True)
 time.sleep(60)
 """
-STEADY = (sys.executable, "-c", "import time; time.sleep(60)")
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> StackFolder:
-    made = StackFolder(tmp_path / "stack")
-    made.create()
-    return made
-
-
-class Run:
-    """A supervisor in a thread of its own."""
-
-    def __init__(self, folder: StackFolder, started: Sequence[Unit]) -> None:
-        self.error: StackError | None = None
-        self.ups = 0
-        self.logs = folder.logs
-        self._stop = threading.Event()
-        self._supervisor = Supervisor(started, folder, self._changed)
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def until(self, reached: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 20
-        while not reached():
-            assert time.monotonic() < deadline
-            assert self._thread.is_alive()
-            time.sleep(0.01)
-
-    def up(self) -> None:
-        self.until(lambda: self._supervisor.up)
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join(30)
-        assert not self._thread.is_alive()
-
-    def ended(self) -> StackError:
-        self._thread.join(30)
-        assert self.error is not None
-        return self.error
-
-    def _run(self) -> None:
-        try:
-            self._supervisor.run(self._stop)
-        except StackError as error:
-            self.error = error
-
-    def _changed(self, _units: Sequence[Unit], up: bool) -> None:
-        self.ups += up
-
-
-@pytest.fixture
-def run(folder: StackFolder) -> Iterator[Callable[..., Run]]:
-    runs: list[Run] = []
-
-    def start(*started: Unit) -> Run:
-        runs.append(Run(folder, started))
-        return runs[-1]
-
-    yield start
-    for one in runs:
-        one.stop()
-
-
-def _child(name: str, *after: str, command: tuple[str, ...] = STEADY, once: bool = False) -> Child:
-    return Child(name, command, after, environment=dict(os.environ), once=once, stop_seconds=5)
 
 
 def test_units_start_after_what_they_need_and_stop_before_it(run: Callable[..., Run]) -> None:
     seen: list[str] = []
-    server = _child("server")
+    server = child("server")
     step = Step("step", lambda: seen.append(str(server.state)), ("server",))
-    client = _child("client", "step")
+    client = child("client", "step")
 
     supervised = run(server, step, client)
     supervised.up()
@@ -106,31 +38,62 @@ def test_units_start_after_what_they_need_and_stop_before_it(run: Callable[..., 
     assert (server.state, client.state) == (State.STOPPED, State.STOPPED)
 
 
-def test_server_that_is_killed_is_started_again_later_each_time(
-    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(units, "BACKOFF_SECONDS", (0.05, 0.2))
-    server = _child("server")
+def test_server_that_is_killed_eight_times_in_a_row_is_back_within_a_second_each_time(run: Callable[..., Run]) -> None:
+    server = child("server")
     supervised = run(server)
     supervised.up()
+    away_seconds = []
 
-    def killed_and_back(restarts: int) -> None:
+    for restarts in range(1, 9):
         assert server.pid is not None
+        killed_at = time.monotonic()
         os.kill(server.pid, signal.SIGKILL)
-        supervised.until(lambda: server.restarts == restarts and server.state is State.RUNNING)
+        supervised.until(lambda wanted=restarts: server.restarts == wanted and server.state is State.RUNNING)
+        away_seconds.append(time.monotonic() - killed_at)
 
-    killed_and_back(1)
-    killed_and_back(2)
+    assert max(away_seconds) < 1.5, away_seconds
+    assert (server.last_exit, server.failures) == (-signal.SIGKILL, 0)
 
-    assert server.last_exit == -signal.SIGKILL
-    assert server.failures == 2
+
+def test_server_that_ends_before_it_was_of_use_is_started_again_later_each_time(
+    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(units, "BACKOFF_SECONDS", (0.1, 0.4, 0.8))
+    starts = tmp_path / "starts"
+    append = f"import sys, time; print(time.monotonic(), file=open({str(starts)!r}, 'a')); sys.exit(1)"
+    server = child("server", command=python(append), probe=lambda: "not yet", essential=False)
+    run(server).until(lambda: server.failures == 4)
+
+    at = [float(line) for line in starts.read_text().splitlines()]
+
+    pauses = [after - before for before, after in itertools.pairwise(at)]
+    assert pauses[0] < pauses[1] < pauses[2]
+    assert "4 times in a row" in str(server.reason)
+
+
+def test_server_that_comes_up_and_ends_by_itself_again_and_again_is_no_server_that_runs(
+    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(units, "BACKOFF_SECONDS", (0.01,))
+    server = child("server", command=python("import time; time.sleep(0.2); raise SystemExit(70)"))
+    supervised = run(server)
+    supervised.until(lambda: server.failures >= units.KEEPS_ENDING)
+    seen: set[State] = set()
+
+    def ended_twice_more() -> bool:
+        seen.add(server.state)
+        return server.failures >= units.KEEPS_ENDING + 2
+
+    supervised.until(ended_twice_more)
+
+    assert State.RUNNING not in seen
 
 
 def test_worker_that_met_too_many_bad_records_is_not_started_again(
     run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(units, "BACKOFF_SECONDS", (0.01,))
-    worker = _child("worker", command=(sys.executable, "-c", LEAVES_WITH_65))
+    worker = child("worker", command=(sys.executable, "-c", LEAVES_WITH_65))
     supervised = run(worker)
     supervised.up()
     # Only once it listens is the signal not its end.
@@ -146,10 +109,8 @@ def test_worker_that_met_too_many_bad_records_is_not_started_again(
 
 
 def test_command_that_fails_ends_the_start_with_the_end_of_its_log(run: Callable[..., Run]) -> None:
-    server = _child("server")
-    failing = _child(
-        "upgrade", "server", command=(sys.executable, "-c", "raise SystemExit('no such table')"), once=True
-    )
+    server = child("server")
+    failing = child("upgrade", "server", command=(sys.executable, "-c", "raise SystemExit('no such table')"), once=True)
 
     error = run(server, failing).ended()
 
@@ -185,7 +146,7 @@ def test_server_that_does_not_answer_is_unhealthy_and_is_helped(
 ) -> None:
     monkeypatch.setattr("connectors.local.supervisor.PROBE_SECONDS", dict.fromkeys(State, 0.01))
     wrong: list[str] = []
-    server = _child("server")
+    server = child("server")
     server.probe = lambda: wrong[0] if wrong else None
     server.remedy = wrong.clear
     supervised = run(server)
@@ -211,7 +172,7 @@ def test_child_that_ignores_its_signal_is_killed_with_what_it_started(run: Calla
         f"pathlib.Path({str(pid_file)!r}).write_text(str(one.pid))\n"
         "time.sleep(60)\n"
     )
-    server = _child("server", command=(sys.executable, "-c", stubborn))
+    server = child("server", command=(sys.executable, "-c", stubborn))
     server.stop_seconds = 0.2
     server.probe = lambda: None if pid_file.exists() and pid_file.read_text() else "not yet"
     supervised = run(server)

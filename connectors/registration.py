@@ -7,7 +7,6 @@ and the containers.
 
 from __future__ import annotations
 
-import http.client
 import json
 import time
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from connectors import watermarks
-from connectors.errors import ConnectError
+from connectors.errors import ConnectError, ConnectUnreachableError
 from connectors.rest import ConnectRest
 from connectors.settings import ConnectorSettings
 
@@ -141,14 +140,10 @@ def _patiently(call: Callable[[], T], deadline: float) -> T:
     while True:
         try:
             return call()
-        except (ConnectError, OSError, http.client.HTTPException) as error:
-            busy = not isinstance(error, ConnectError) or error.status in BUSY
+        except ConnectError as error:
+            busy = isinstance(error, ConnectUnreachableError) or error.status in BUSY
             if not busy or time.monotonic() > deadline:
-                raise (
-                    error
-                    if isinstance(error, ConnectError)
-                    else ConnectError(f"Kafka Connect does not answer: {error}")
-                ) from error
+                raise
         time.sleep(POLL_SECONDS)
 
 

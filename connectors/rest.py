@@ -31,6 +31,11 @@ class ConnectRest:
         found = self._call("GET", "/connectors?expand=status")
         return {name: entry["status"] for name, entry in found.items()}
 
+    def described(self) -> dict[str, Any]:
+        """What every connector is registered with (`info`), and its state (`status`), by name."""
+        found: dict[str, Any] = self._call("GET", "/connectors?expand=status&expand=info")
+        return found
+
     def configuration(self, name: str) -> dict[str, str] | None:
         """What a connector is registered with (placeholders unresolved); None where it is not registered."""
         try:
@@ -44,6 +49,14 @@ class ConnectRest:
     def register(self, name: str, configuration: dict[str, str]) -> None:
         """Register a connector, or change it."""
         self._call("PUT", f"/connectors/{quote(name)}/config", configuration)
+
+    def register_stopped(self, name: str, configuration: dict[str, str]) -> None:
+        """Register a connector that does not start yet; one that is registered is changed and goes on as it was."""
+        if self.configuration(name) is None:
+            body = {"name": name, "config": configuration, "initial_state": "STOPPED"}
+            self._call("POST", "/connectors", body)
+        else:
+            self.register(name, configuration)
 
     def restart(self, name: str, *, only_failed: bool) -> None:
         """Restart a connector with its tasks."""

@@ -24,6 +24,14 @@ class ConnectorSettings(BaseSettings):
     """The warehouse as the role that owns the captured table."""
     database_url: SecretStr
     """`sunroc_rewards`, as the application's role."""
+    owner_database_url: SecretStr | None = None
+    """`sunroc_rewards`, as the role that owns the tables and the publication; needed to mend them."""
+    capture_warehouse_user: str = "debezium"
+    """The role that Connect logs in to the warehouse as; its rights are checked."""
+    capture_warehouse_password: SecretStr | None = None
+    """Its password: only a role with REPLICATION may drop a replication slot."""
+    capture_memberships_user: str = "debezium"
+    capture_memberships_password: SecretStr | None = None
 
 
 class LocalSettings(BaseSettings):
@@ -48,5 +56,14 @@ class LocalSettings(BaseSettings):
 
 
 def inherited_environment() -> dict[str, str]:
-    """The environment that child processes start from: ours, without settings that belong to another stack."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("REWARDS_")}
+    """The environment that child processes start from: ours, without settings that belong to another stack or server."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("REWARDS_", "PG"))}
+
+
+def forget_postgres_variables() -> None:
+    """Take `PGSSLMODE`, `PGOPTIONS` and the like out of this process: libpq would apply them to every connection.
+
+    They are the user's for servers of his own. What our connections need stands in their addresses.
+    """
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]

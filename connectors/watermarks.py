@@ -11,6 +11,9 @@ import re
 from itertools import count
 from typing import Final
 
+from connectors.errors import ConnectorsError
+
+CONNECT_SECONDS: Final = 5
 _ESCAPED: Final = re.compile(r'[\x00-\x1f"\\\U00010000-\U0010ffff]')
 _SHORT: Final = {
     "\b": r"\b",
@@ -21,6 +24,10 @@ _SHORT: Final = {
     '"': r"\"",
     "\\": r"\\",
 }
+
+
+class WatermarksError(ConnectorsError):
+    """The watermark rows could not be set up."""
 
 
 def key_bytes(customer_master_id: str) -> bytes:
@@ -65,21 +72,28 @@ def seed(address: str, partitions: int) -> int:
         address: the database, as a role that may write its `rewards_watermarks`.
         partitions: of the topic that the rows' changes go to.
 
+    Raises:
+        WatermarksError: the database does not answer, or the role may not.
+
     """
     import psycopg2
 
     ids = watermark_ids(partitions)
-    connection = psycopg2.connect(address)
     try:
-        with connection, connection.cursor() as cursor:
-            cursor.execute("DELETE FROM public.rewards_watermarks WHERE customer_master_id <> ALL (%s)", (ids,))
-            changed: int = cursor.rowcount
-            cursor.execute(
-                "INSERT INTO public.rewards_watermarks (customer_master_id, mark, marked_at)"
-                " SELECT id, 0, clock_timestamp() FROM unnest(%s) AS id ON CONFLICT DO NOTHING",
-                (ids,),
-            )
-            changed += cursor.rowcount
-    finally:
-        connection.close()
+        connection = psycopg2.connect(address, connect_timeout=CONNECT_SECONDS)
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute("DELETE FROM public.rewards_watermarks WHERE customer_master_id <> ALL (%s)", (ids,))
+                changed: int = cursor.rowcount
+                cursor.execute(
+                    "INSERT INTO public.rewards_watermarks (customer_master_id, mark, marked_at)"
+                    " SELECT id, 0, clock_timestamp() FROM unnest(%s) AS id ON CONFLICT DO NOTHING",
+                    (ids,),
+                )
+                changed += cursor.rowcount
+        finally:
+            connection.close()
+    except psycopg2.Error as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise WatermarksError(f"the rows of rewards_watermarks could not be set up: {reason[0]}") from error
     return changed

@@ -95,7 +95,8 @@ class _Builder:
             self._service("worker", ("worker",), ("upgrade", "topics", *(("day",) if day else ()))),
             self._service("lag", ("lag",), ("upgrade", "topics")),
             self._service("api", ("api",), ("upgrade", *(("day",) if day else ()))),
-            self._command("connectors", ("connectors", "apply"), ("upgrade", "topics", "connect")),
+            # Tolerant: what is wrong with a source is mended by `rewards connectors repair`, which needs the stack.
+            self._command("connectors", ("connectors", "apply", "--tolerant"), ("upgrade", "topics", "connect")),
             *(self._sample() if self._wanted.feed else ()),
         ]
 

@@ -153,7 +153,9 @@ def test_proxy_of_the_users_shell_is_not_asked_for_connect(
 
 
 def test_connect_that_does_not_answer_is_one_sentence() -> None:
-    with pytest.raises(ConnectUnreachableError, match=r"^Kafka Connect does not answer at http://127.0.0.1:9: .*refused"):
+    with pytest.raises(
+        ConnectUnreachableError, match=r"^Kafka Connect does not answer at http://127.0.0.1:9: .*refused"
+    ):
         ConnectRest("http://127.0.0.1:9").connectors()
 
 

@@ -31,7 +31,7 @@ def test_recorded_keys_land_where_connect_put_them() -> None:
 @pytest.mark.parametrize(
     ("customer", "written"),
     [
-        ('Müller "x"', r'Müller \"x\"'),
+        ('Müller "x"', r"Müller \"x\""),
         ("K-\x0b\x1f\n", r"K-\u000B\u001F\n"),
         ("K-0 🏠", r"K-0 \uD83C\uDFE0"),
         ("K-\x7f\x85\u2028", "K-\x7f\x85\u2028"),

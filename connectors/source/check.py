@@ -1,0 +1,190 @@
+"""The check of the source, for whoever asks: `rewards connectors status`, `rewards wait`, the lag process.
+
+    with SourceCheck(ConnectorSettings()) as check:
+        for one in check.look():
+            one.findings  # none: the source, the connector and the way to the topic were seen to be well
+
+A look takes some 50 ms and never more than a few seconds: every question has a limit. What does not answer is a finding.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from connectors import registration
+from connectors.errors import ConnectError
+from connectors.registration import ConnectorState
+from connectors.rest import ConnectRest
+from connectors.settings import ConnectorSettings
+from connectors.source import memory
+from connectors.source.access import Access, all_access
+from connectors.source.arrivals import judge_topic, record_age_seconds
+from connectors.source.catalog import Catalog, SourceUnreadableError, opened, read
+from connectors.source.findings import Code, Finding, errors
+from connectors.source.judgement import Said, judge_catalog, judge_memory
+from connectors.source.memory import Memory
+from connectors.source.topic import Broker, BrokerUnreachableError, TopicState
+
+if TYPE_CHECKING:
+    import psycopg2.extensions
+
+CONNECT_TIMEOUT_SECONDS: Final = 3.0
+UNKNOWN: Final = "UNKNOWN"
+"""State of a connector where Connect does not answer."""
+NOT_REMEMBERED: Final = frozenset({Code.SNAPSHOT_DUE, Code.TOPIC_MISSING})
+"""Gaps that are written down already, or show in what comes after them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a connector is: what Connect says of it, and what was found wrong from the source to the topic."""
+
+    name: str
+    state: str
+    tasks: tuple[str, ...]
+    trace: str | None
+    findings: tuple[Finding, ...]
+    last_record_age_seconds: float | None
+    """Of the partition that has waited longest for a record; None where it is not known, or one never had any."""
+    catalog: Catalog | None = None
+    memory: Memory | None = None
+    topic: TopicState | None = None
+
+    @property
+    def well(self) -> bool:
+        """Everything was seen, and nothing is wrong that can make points wrong or late."""
+        return not errors(list(self.findings))
+
+    def describe(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {
+            "name": self.name,
+            "state": self.state,
+            "tasks": list(self.tasks),
+            "trace": self.trace,
+            "last_record_age_seconds": self.last_record_age_seconds,
+            "findings": [
+                {"code": one.code, "severity": one.severity, "message": one.message, "remedy": one.remedy}
+                for one in self.findings
+            ],
+        }
+
+
+class SourceCheck:
+    """Looks at every connector's source. The connection to Kafka is kept between looks; close it in the end."""
+
+    def __init__(self, settings: ConnectorSettings) -> None:
+        self.access = all_access(settings)
+        self.rest = ConnectRest(settings.connect_url, CONNECT_TIMEOUT_SECONDS)
+        self.broker = Broker(settings.kafka_bootstrap)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection to Kafka."""
+        self.broker.close()
+
+    def look(self) -> list[Health]:
+        """Look at every connector. A gap that is seen is written down, so that it is known after its cause has gone."""
+        try:
+            described, unreachable = self.rest.described(), None
+        except ConnectError as error:
+            described, unreachable = {}, str(error)
+        try:
+            topics = self.broker.topics([one.captured.topic for one in self.access])
+            silent = None
+        except BrokerUnreachableError as error:
+            topics, silent = {}, str(error)
+        found = []
+        for access in self.access:
+            said = Said(access.name)
+            entry = described.get(access.name, {})
+            state = registration.state_of(access.name, entry.get("status"))
+            if unreachable is None:
+                _judge_state(
+                    said, state, is_different=bool(entry) and entry["info"]["config"] != access.connector.wanted
+                )
+            else:
+                state = ConnectorState(access.name, UNKNOWN)
+                said.add(
+                    Code.CONNECT_UNREADABLE, unreachable, "start Kafka Connect; `rewards status` names each process"
+                )
+            if silent is not None:
+                said.add(Code.TOPIC_UNREADABLE, silent, "start Kafka; `rewards status` names each process")
+            found.append(self._health(access, state, topics.get(access.captured.topic), said))
+        return found
+
+    def _health(self, access: Access, state: ConnectorState, topic: TopicState | None, said: Said) -> Health:
+        seen = known = None
+        broker_answered = all(one.code is not Code.TOPIC_UNREADABLE for one in said.findings)
+        now_ms = time.time() * 1000
+        try:
+            with opened(access.address) as connection:
+                # Before the catalogs: a snapshot that begins in between must not be judged by what was captured before it.
+                known = memory.load(connection, access.name)
+                seen = read(connection, access.captured, access.role)
+                self._judge_source(said, access, state, seen, known, topic)
+                identity = known.identity if known else None
+                if broker_answered:
+                    said.findings += judge_topic(access.captured, topic, identity, now_ms, running=state.running)
+                _remember(connection, access, known, said.findings)
+        except SourceUnreadableError as error:
+            said.add(
+                Code.SOURCE_UNREADABLE,
+                f"the database of the connector {access.name} cannot be seen: {error}",
+                "start the database, or mend its address or the rights of our role",
+            )
+        age = record_age_seconds(topic, now_ms) if topic else None
+        return Health(state.name, state.state, state.tasks, state.trace, tuple(said.findings), age, seen, known, topic)
+
+    def _judge_source(
+        self,
+        said: Said,
+        access: Access,
+        state: ConnectorState,
+        seen: Catalog,
+        known: Memory | None,
+        topic: TopicState | None,
+    ) -> None:
+        past_snapshot: bool | None = True
+        if state.state == "MISSING" and (known is None or known.identity is None):
+            past_snapshot = False
+        elif seen.slot is None or not seen.slot.active:
+            past_snapshot = registration.is_past_snapshot(self.rest, access.name)
+        partitions = len(topic.partitions) if topic else None
+        said.findings += [
+            one
+            for one in judge_catalog(access.captured, seen, partitions, past_snapshot=past_snapshot)
+            # Nobody reads the slot of a connector that does not run: its state says so already.
+            if one.code is not Code.SLOT_INACTIVE or state.running
+        ]
+        said.findings += judge_memory(access.captured, seen, known)
+
+
+def _judge_state(said: Said, state: ConnectorState, *, is_different: bool) -> None:
+    name = f"the connector {state.name}"
+    if state.state == "MISSING":
+        said.add(Code.CONNECTOR_MISSING, f"{name} is not registered")
+    elif state.failed:
+        said.add(Code.CONNECTOR_FAILED, f"{name} failed: {state.trace or 'Connect gives no reason'}")
+    elif state.state in {"STOPPED", "PAUSED"}:
+        said.add(Code.CONNECTOR_STOPPED, f"{name} is {state.state.lower()}")
+    elif not state.running:
+        tasks = ", ".join(state.tasks) or "none"
+        said.add(Code.CONNECTOR_STARTING, f"{name} is {state.state}, its tasks: {tasks}")
+    if is_different:
+        said.add(Code.CONNECTOR_DIFFERENT, f"{name} is registered with another configuration than its file's")
+
+
+def _remember(
+    connection: psycopg2.extensions.connection, access: Access, known: Memory | None, findings: list[Finding]
+) -> None:
+    gaps = [one for one in findings if one.is_gap and one.code not in NOT_REMEMBERED]
+    if gaps and known is not None and known.identity is not None and known.due_because is None:
+        memory.note_due(connection, access.name, gaps[0].message, known.begun_at)

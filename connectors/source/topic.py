@@ -1,0 +1,102 @@
+"""Asks the broker about a connector's topic: which one it is, what stands in it, and when the last record came. Reads no record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from connectors.errors import ConnectorsError
+
+REQUEST_MS: Final = 3000
+BOOTSTRAP_MS: Final = 2000
+MISSING: Final = 3
+"""Kafka's UNKNOWN_TOPIC_OR_PARTITION."""
+LATEST, EARLIEST, NEWEST = -1, -2, -3
+"""What ListOffsets can be asked for: the end, the start, and the record with the largest timestamp."""
+
+
+class BrokerUnreachableError(ConnectorsError):
+    """Kafka does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionState:
+    """A partition of a topic."""
+
+    start_offset: int
+    end_offset: int
+    newest_ms: int | None
+    """When its last record was written (milliseconds since 1970); None where it holds none."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """A topic as it stands. Made anew under the same name, it has another id."""
+
+    id: str
+    partitions: dict[int, PartitionState]
+
+    @property
+    def ends(self) -> dict[int, int]:
+        """Partition -> the offset that its next record gets."""
+        return {number: one.end_offset for number, one in self.partitions.items()}
+
+    @property
+    def starts(self) -> dict[int, int]:
+        """Partition -> the offset of its first record."""
+        return {number: one.start_offset for number, one in self.partitions.items()}
+
+
+class Broker:
+    """A connection to Kafka that is kept between questions."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._client: Any = None
+
+    def topics(self, names: list[str]) -> dict[str, TopicState]:
+        """Those of the topics that exist.
+
+        Raises:
+            BrokerUnreachableError: the broker does not answer; the next question connects anew.
+
+        """
+        from kafka import TopicPartition
+        from kafka.errors import KafkaError, for_code
+
+        try:
+            client = self._connected()
+            described = [one for one in client.describe_topics(names) if one["error_code"] != MISSING]
+            for one in described:
+                if one["error_code"]:
+                    raise for_code(one["error_code"])(one["name"])
+            places = [
+                TopicPartition(one["name"], part["partition_index"]) for one in described for part in one["partitions"]
+            ]
+            start, end, newest = (
+                client.list_partition_offsets(dict.fromkeys(places, which)) for which in (EARLIEST, LATEST, NEWEST)
+            )
+        except (KafkaError, OSError) as error:
+            self.close()
+            raise BrokerUnreachableError(f"Kafka does not answer at {self._bootstrap}: {error}") from error
+        found = {one["name"]: TopicState(str(one["topic_id"]), {}) for one in described}
+        for place in places:
+            at = newest[place].timestamp
+            state = PartitionState(start[place].offset, end[place].offset, at if at >= 0 else None)
+            found[place.topic].partitions[place.partition] = state
+        return found
+
+    def close(self) -> None:
+        """End the connection; the next question makes another."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _connected(self) -> Any:  # noqa: ANN401 - kafka-python has no types
+        from kafka import KafkaAdminClient
+
+        if self._client is None:
+            self._client = KafkaAdminClient(
+                bootstrap_servers=self._bootstrap, request_timeout_ms=REQUEST_MS, bootstrap_timeout_ms=BOOTSTRAP_MS
+            )
+        return self._client

@@ -188,7 +188,8 @@ def state_of(name: str, status: dict[str, Any] | None) -> ConnectorState:
 
 def _shortened(trace: str) -> str:
     """A Java trace without its frames: what went wrong, and what caused it."""
-    return " / ".join(line.strip() for line in trace.splitlines() if line and not line.startswith(("\tat ", "\t...")))
+    lines = [line.strip() for line in trace.splitlines() if line and not line.startswith(("\tat ", "\t..."))]
+    return " / ".join(lines).rstrip(".")
 
 
 def _partitions(bootstrap: str, topics: list[str]) -> dict[str, int]:

@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 from connectors.errors import ConnectError, ConnectUnreachableError
 
-_OPENER: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""Connect is beside us: a proxy that the user's shell names is for the world outside."""
+DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Opens addresses without a proxy: one that the user's shell names is for the world outside, not for what is beside us."""
 
 
 class ConnectRest:
@@ -88,7 +88,7 @@ class ConnectRest:
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(f"{self._url}{path}", data, headers, method=method)  # noqa: S310
         try:
-            with _OPENER.open(request, timeout=self._timeout_seconds) as answer:
+            with DIRECT.open(request, timeout=self._timeout_seconds) as answer:
                 content = answer.read()
         except urllib.error.HTTPError as error:
             raise ConnectError(f"{method} {path}: {_reason(error)}", status=error.code) from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import sys
 import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from connectors.local import binaries, connect, kafka, postgres
 from connectors.local.folder import HOST, Secrets, StackFolder
 from connectors.local.jars import JarCache
 from connectors.local.units import MARK, Child, Step, Unit
+from connectors.rest import DIRECT
 from connectors.settings import LocalSettings, inherited_environment
 
 
@@ -170,7 +170,7 @@ class _Builder:
 
 def _probe_web(url: str) -> str | None:
     try:
-        with urllib.request.urlopen(url, timeout=3):  # noqa: S310 - our own address
+        with DIRECT.open(url, timeout=3):
             return None
     except (urllib.error.URLError, OSError) as error:
         return str(error)

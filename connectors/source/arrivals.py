@@ -69,9 +69,11 @@ def _judge_lost(said: Said, captured: Captured, topic: TopicState, known: Identi
 
 def _judge_age(said: Said, captured: Captured, topic: TopicState, now_ms: float) -> None:
     count = len(topic.partitions)
-    empty = [number for number, one in topic.partitions.items() if one.newest_ms is None]
-    if empty:
-        said.add(Code.RECORDS_OLD, f"no record ever came into {len(empty)} of {count} partitions of {captured.topic}")
+    unknown = [one for one in topic.partitions.values() if one.newest_ms is None]
+    if unknown:
+        empty = all(one.end_offset == one.start_offset for one in unknown)
+        what = "no record stands" if empty else "the age of the last record is not known"
+        said.add(Code.RECORDS_OLD, f"{what} in {len(unknown)} of {count} partitions of {captured.topic}")
         return
     ages = {number: (now_ms - (one.newest_ms or 0)) / 1000 for number, one in topic.partitions.items()}
     old = [age for age in ages.values() if age > RECORD_AGE_MAX_SECONDS]

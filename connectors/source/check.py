@@ -158,13 +158,14 @@ class SourceCheck:
         elif seen.slot is None or not seen.slot.active:
             past_snapshot = registration.is_past_snapshot(self.rest, access.name)
         partitions = len(topic.partitions) if topic else None
+        # First what was made anew: the rest follows from it.
+        said.findings += judge_memory(access.captured, seen, known)
         said.findings += [
             one
             for one in judge_catalog(access.captured, seen, partitions, past_snapshot=past_snapshot)
             # Nobody reads the slot of a connector that does not run: its state says so already.
             if one.code is not Code.SLOT_INACTIVE or state.running
         ]
-        said.findings += judge_memory(access.captured, seen, known)
 
 
 def _judge_state(said: Said, state: ConnectorState, *, is_different: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,6 +16,10 @@ LATEST, EARLIEST, NEWEST = -1, -2, -3
 """What ListOffsets can be asked for: the end, the start, and the record with the largest timestamp."""
 
 
+AGAIN: Final = 5
+AGAIN_SECONDS: Final = 0.02
+
+
 class BrokerUnreachableError(ConnectorsError):
     """Kafka does not answer."""
 
@@ -26,7 +31,7 @@ class PartitionState:
     start_offset: int
     end_offset: int
     newest_ms: int | None
-    """When its last record was written (milliseconds since 1970); None where it holds none."""
+    """When its last record was written (milliseconds since 1970); None where it holds none, or the broker does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +78,21 @@ class Broker:
             places = [
                 TopicPartition(one["name"], part["partition_index"]) for one in described for part in one["partitions"]
             ]
-            start, end, newest = (
-                client.list_partition_offsets(dict.fromkeys(places, which)) for which in (EARLIEST, LATEST, NEWEST)
-            )
+            start, end = (client.list_partition_offsets(dict.fromkeys(places, one)) for one in (EARLIEST, LATEST))
+            newest = {place: found.timestamp for place, found in _newest(client, places).items()}
+            # A record that is being written at this moment hides the one before it from this question.
+            for _ in range(AGAIN):
+                hidden = [one for one in places if newest[one] < 0 and end[one].offset > start[one].offset]
+                if not hidden:
+                    break
+                time.sleep(AGAIN_SECONDS)
+                newest |= {place: found.timestamp for place, found in _newest(client, hidden).items()}
         except (KafkaError, OSError) as error:
             self.close()
             raise BrokerUnreachableError(f"Kafka does not answer at {self._bootstrap}: {error}") from error
         found = {one["name"]: TopicState(str(one["topic_id"]), {}) for one in described}
         for place in places:
-            at = newest[place].timestamp
+            at = newest[place]
             state = PartitionState(start[place].offset, end[place].offset, at if at >= 0 else None)
             found[place.topic].partitions[place.partition] = state
         return found
@@ -100,3 +111,8 @@ class Broker:
                 bootstrap_servers=self._bootstrap, request_timeout_ms=REQUEST_MS, bootstrap_timeout_ms=BOOTSTRAP_MS
             )
         return self._client
+
+
+def _newest(client: Any, places: list[Any]) -> dict[Any, Any]:  # noqa: ANN401 - kafka-python has no types
+    found: dict[Any, Any] = client.list_partition_offsets(dict.fromkeys(places, NEWEST))
+    return found

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from connectors.source.captured import Captured
-from connectors.source.findings import Code, Finding
-from connectors.source.judgement import Said
+from connectors.source.findings import REPAIR, Code, Finding, Said
 from connectors.source.memory import Identity
 from connectors.source.topic import TopicState
 
@@ -69,11 +68,12 @@ def _judge_lost(said: Said, captured: Captured, topic: TopicState, known: Identi
 
 def _judge_age(said: Said, captured: Captured, topic: TopicState, now_ms: float) -> None:
     count = len(topic.partitions)
+    remedy = f"{REPAIR}; where that does not help, rewards connectors resnapshot {captured.connector}"
     unknown = [one for one in topic.partitions.values() if one.newest_ms is None]
     if unknown:
         empty = all(one.end_offset == one.start_offset for one in unknown)
         what = "no record stands" if empty else "the age of the last record is not known"
-        said.add(Code.RECORDS_OLD, f"{what} in {len(unknown)} of {count} partitions of {captured.topic}")
+        said.add(Code.RECORDS_OLD, f"{what} in {len(unknown)} of {count} partitions of {captured.topic}", remedy)
         return
     ages = {number: (now_ms - (one.newest_ms or 0)) / 1000 for number, one in topic.partitions.items()}
     old = [age for age in ages.values() if age > RECORD_AGE_MAX_SECONDS]
@@ -82,6 +82,7 @@ def _judge_age(said: Said, captured: Captured, topic: TopicState, now_ms: float)
             Code.RECORDS_OLD,
             f"no record came into {len(old)} of {count} partitions of {captured.topic} for {max(old):.0f} s,"
             " though the heartbeat sends one every few seconds",
+            remedy,
         )
     elif min(ages.values()) < -RECORD_AGE_MAX_SECONDS:
         said.add(

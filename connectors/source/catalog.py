@@ -45,6 +45,10 @@ class Table:
     kind: str = "r"
     persistence: str = "p"
     is_partition: bool = False
+    has_children: bool = False
+    """Other tables inherit from it."""
+    hides_rows: bool = False
+    """Row level security applies to the connector's role."""
     replica_identity: str = "f"
     readable: bool = True
     """The connector's role may SELECT."""
@@ -213,7 +217,8 @@ def _first_line(error: Exception) -> str:
 
 
 _CATALOG: Final = """
-WITH role AS (SELECT oid, rolcanlogin AND (rolreplication OR rolsuper) AS may FROM pg_roles WHERE rolname = %(role)s),
+WITH role AS (SELECT oid, rolcanlogin AND (rolreplication OR rolsuper) AS may,
+  rolsuper OR rolbypassrls AS all_rows FROM pg_roles WHERE rolname = %(role)s),
 pub AS (SELECT xmin::text AS version, p.* FROM pg_publication AS p WHERE pubname = %(publication)s),
 relation AS (SELECT c.* FROM pg_class AS c WHERE relnamespace = to_regnamespace(%(schema)s) AND relname = ANY (%(tables)s))
 SELECT json_build_object(
@@ -227,6 +232,8 @@ SELECT json_build_object(
   'tables', (SELECT json_object_agg(relname, json_build_object(
       'oid', c.oid::bigint, 'kind', relkind, 'persistence', relpersistence, 'is_partition', relispartition,
       'replica_identity', relreplident,
+      'has_children', EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid) AND relkind = 'r',
+      'hides_rows', relrowsecurity AND NOT coalesce((SELECT all_rows FROM role), false),
       'readable', coalesce((SELECT has_table_privilege(role.oid, c.oid, 'SELECT') FROM role), false),
       'updatable', coalesce((SELECT has_table_privilege(role.oid, c.oid, 'UPDATE') FROM role), false),
       'columns', (SELECT json_object_agg(attname, json_build_array(attnum, format_type(atttypid, atttypmod),

@@ -22,8 +22,8 @@ from connectors.source import memory
 from connectors.source.access import Access, all_access
 from connectors.source.arrivals import judge_topic, record_age_seconds
 from connectors.source.catalog import Catalog, SourceUnreadableError, opened, read
-from connectors.source.findings import Code, Finding, errors
-from connectors.source.judgement import Said, judge_catalog, judge_memory
+from connectors.source.findings import Code, Finding, Said, errors
+from connectors.source.judgement import judge_catalog, judge_memory
 from connectors.source.memory import Memory
 from connectors.source.topic import Broker, BrokerUnreachableError, TopicState
 
@@ -89,6 +89,10 @@ class SourceCheck:
     def close(self) -> None:
         """End the connection to Kafka."""
         self.broker.close()
+
+    def findings(self) -> list[Finding]:
+        """What is wrong with any connector, for who needs no more than that."""
+        return [finding for one in self.look() for finding in one.findings]
 
     def look(self) -> list[Health]:
         """Look at every connector. A gap that is seen is written down, so that it is known after its cause has gone."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -133,3 +133,15 @@ class Finding:
 def errors(findings: list[Finding]) -> list[Finding]:
     """Those because of which points can be wrong or late."""
     return [one for one in findings if one.severity is Severity.ERROR]
+
+
+@dataclass(slots=True)
+class Said:
+    """Findings of one connector, as they are made."""
+
+    connector: str
+    findings: list[Finding] = field(default_factory=list)
+
+    def add(self, code: Code, message: str, remedy: str = REPAIR, severity: Severity = Severity.ERROR) -> None:
+        """Take in one more."""
+        self.findings.append(Finding(code, self.connector, severity, message, remedy))

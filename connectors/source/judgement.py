@@ -5,30 +5,16 @@ Each function returns findings; none means that all of it was seen and is well.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final
 
 from connectors.source.captured import MARKS, WATERMARKS, Captured
 from connectors.source.catalog import Catalog, Publication, Table
-from connectors.source.findings import REPAIR, Code, Finding, Severity
+from connectors.source.findings import REPAIR, Code, Finding, Said
 from connectors.source.memory import Identity, Memory
+from connectors.source.slot import judge_role, judge_slot
 from connectors.watermarks import watermark_ids
 
-SLOT_BEHIND_MAX_BYTES: Final = 8 * 2**30
-"""A night's reload of the whole table is less; a connector that is so far behind comes no nearer."""
 OPERATIONS: Final = ("insert", "update", "delete", "truncate")
-
-
-@dataclass(slots=True)
-class Said:
-    """Findings of one connector, as they are made."""
-
-    connector: str
-    findings: list[Finding] = field(default_factory=list)
-
-    def add(self, code: Code, message: str, remedy: str = REPAIR, severity: Severity = Severity.ERROR) -> None:
-        """Take in one more."""
-        self.findings.append(Finding(code, self.connector, severity, message, remedy))
 
 
 def judge_catalog(
@@ -58,11 +44,18 @@ def judge_catalog(
             f"create the table or name it so again, then `{REPAIR}`",
         )
     else:
-        _judge_table(said, captured, table)
+        _judge_kind(said, captured, table)
+        _judge_columns(said, captured, table)
+        if table.replica_identity != "f":
+            said.add(
+                Code.REPLICA_IDENTITY,
+                f"REPLICA IDENTITY of public.{captured.table} is not FULL:"
+                " deletes and moves to another customer arrive without the old row",
+            )
     _judge_watermarks(said, captured, catalog, partitions)
     _judge_publication(said, captured, catalog)
-    _judge_role(said, captured, catalog)
-    _judge_slot(said, captured, catalog, past_snapshot=past_snapshot)
+    judge_role(said, captured, catalog)
+    judge_slot(said, captured, catalog, past_snapshot=past_snapshot)
     return said.findings
 
 
@@ -113,7 +106,7 @@ def _judge_identity(said: Said, captured: Captured, catalog: Catalog, known: Ide
         )
 
 
-def _judge_table(said: Said, captured: Captured, table: Table) -> None:
+def _judge_kind(said: Said, captured: Captured, table: Table) -> None:
     name = f"public.{captured.table}"
     if table.kind != "r":
         kind = KINDS.get(table.kind, f"of kind {table.kind}")
@@ -128,12 +121,28 @@ def _judge_table(said: Said, captured: Captured, table: Table) -> None:
             f"{name} is attached as a partition, so that rows are added and published under other names",
             f"ALTER TABLE its parent DETACH PARTITION {name}, then `{REPAIR}`",
         )
+    if table.has_children:
+        said.add(
+            Code.TABLE_KIND,
+            f"{name} has child tables: a snapshot shows their rows, and their changes come under other names",
+            f"ALTER TABLE its children NO INHERIT {name}, then `{REPAIR}`",
+        )
+    if table.hides_rows:
+        said.add(
+            Code.TABLE_KIND,
+            f"{name} has row level security, which hides rows from the connector's snapshot",
+            f"ALTER ROLE of the connector BYPASSRLS, or ALTER TABLE {name} DISABLE ROW LEVEL SECURITY, then `{REPAIR}`",
+        )
     if table.persistence != "p":
         said.add(
             Code.TABLE_KIND,
             f"{name} is unlogged or temporary, so that its changes are never sent",
             f"ALTER TABLE {name} SET LOGGED, then `{REPAIR}`",
         )
+
+
+def _judge_columns(said: Said, captured: Captured, table: Table) -> None:
+    name = f"public.{captured.table}"
     for column, accepted in captured.columns.items():
         found = table.columns.get(column)
         if found is None:
@@ -154,11 +163,6 @@ def _judge_table(said: Said, captured: Captured, table: Table) -> None:
                 f"column {column} of {name} is generated, and generated columns are not sent",
                 f"ALTER TABLE {name} ALTER COLUMN {column} DROP EXPRESSION, then `{REPAIR}`",
             )
-    if table.replica_identity != "f":
-        said.add(
-            Code.REPLICA_IDENTITY,
-            f"REPLICA IDENTITY of {name} is not FULL: deletes and moves to another customer arrive without the old row",
-        )
 
 
 def _judge_watermarks(said: Said, captured: Captured, catalog: Catalog, partitions: int | None) -> None:
@@ -216,65 +220,6 @@ def _judge_published(said: Said, captured: Captured, publication: Publication, n
         code = Code.TABLE_FILTERED if name == captured.table else Code.WATERMARK_TABLE
         why = "filters its rows" if entry.filtered else f"hides its columns {', '.join(sorted(hidden))}"
         said.add(code, f"the publication {captured.publication} has public.{name}, but {why}")
-
-
-def _judge_role(said: Said, captured: Captured, catalog: Catalog) -> None:
-    role = catalog.role
-    if role is None:
-        said.add(
-            Code.ROLE_MISSING,
-            f"the role that the connector {captured.connector} logs in as does not exist, or has another name",
-            "create it with LOGIN REPLICATION, or name it in REWARDS_CAPTURE_WAREHOUSE_USER and …_MEMBERSHIPS_USER",
-        )
-        return
-    if not role.may_replicate:
-        said.add(
-            Code.ROLE_MISSING,
-            f"the role of the connector {captured.connector} may not log in, replicate, or use {catalog.database}",
-            "as a superuser: ALTER ROLE … LOGIN REPLICATION; GRANT CONNECT ON DATABASE …; GRANT USAGE ON SCHEMA public",
-        )
-    closed = [name for name in captured.tables if name in catalog.tables and not catalog.tables[name].readable]
-    marks = catalog.tables.get(WATERMARKS)
-    if closed or (marks is not None and catalog.sequence and not (marks.updatable and role.may_mark)):
-        what = f"read {', '.join(closed)}" if closed else f"write {WATERMARKS}"
-        said.add(
-            Code.ROLE_RIGHTS, f"the role of the connector {captured.connector} may not {what} in {catalog.database}"
-        )
-
-
-def _judge_slot(said: Said, captured: Captured, catalog: Catalog, *, past_snapshot: bool | None) -> None:
-    slot, name = catalog.slot, f"the replication slot {captured.slot}"
-    if slot is None:
-        # Before its snapshot the connector makes the slot itself.
-        if past_snapshot is not False:
-            said.add(Code.SLOT_MISSING, f"{name} does not exist: what changed since it was dropped is lost")
-    elif slot.database != catalog.database:
-        said.add(
-            Code.SLOT_FOREIGN,
-            f"{name} belongs to the database {slot.database}, not to {catalog.database}",
-            f"drop it there with pg_drop_replication_slot('{captured.slot}') if nobody needs it, then `{REPAIR}`",
-        )
-    elif slot.wal_status == "lost" or slot.invalidation_reason or slot.plugin != captured.plugin:
-        why = slot.invalidation_reason or (
-            "its WAL was removed" if slot.wal_status == "lost" else f"its plugin is {slot.plugin}"
-        )
-        said.add(Code.SLOT_LOST, f"{name} can no longer be read from ({why}): what changed since is lost")
-    elif not slot.active:
-        if past_snapshot is False:
-            said.add(
-                Code.SNAPSHOT_RUNNING,
-                f"the connector {captured.connector} is taking a snapshot",
-                "wait",
-                Severity.WARNING,
-            )
-        else:
-            said.add(Code.SLOT_INACTIVE, f"nobody reads {name}: no change arrives")
-    elif slot.wal_status == "unreserved" or (slot.behind_bytes or 0) > SLOT_BEHIND_MAX_BYTES:
-        said.add(
-            Code.SLOT_BEHIND,
-            f"{name} is {(slot.behind_bytes or 0) / 2**20:,.0f} MiB of WAL behind"
-            + (", and the server is about to remove what it still needs" if slot.wal_status == "unreserved" else ""),
-        )
 
 
 KINDS: Final = {"v": "a view", "m": "a materialized view", "p": "partitioned", "f": "a foreign table"}

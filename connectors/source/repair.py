@@ -58,7 +58,7 @@ def repair(settings: ConnectorSettings, timeout_seconds: float, snapshot_seconds
                     say(str(error))
         touched = set()
         for access, health in _looked(check):
-            if not _has(health, FOR_A_PERSON):
+            if not _has(health, FOR_A_PERSON | _SHAPE):
                 touched.add(access.name)
                 _lead_out(check, access, health, settings, snapshot_seconds, say)
         return _settled(check, time.monotonic() + timeout_seconds, touched)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from connectors import registration, watermarks
@@ -50,7 +51,7 @@ def take(check: SourceCheck, access: Access, bootstrap: str, timeout_seconds: fl
     _note_due(access)
     watermarks.seed(access.address, len(found.partitions))
     _stop(check, access, say)
-    check.rest.forget_offsets(access.name)
+    _patiently(partial(check.rest.forget_offsets, access.name))
     _drop_slot(access, say)
     # Nothing is sent any more: what comes from here on is the new snapshot.
     topics = check.broker.topics([topic])
@@ -58,7 +59,7 @@ def take(check: SourceCheck, access: Access, bootstrap: str, timeout_seconds: fl
     with opened(access.address) as connection:
         seen = read(connection, access.captured, access.role)
         memory.begin(connection, access.name, memory.identity_of(access.captured, seen, topics[topic], starts))
-    check.rest.resume(access.name)
+    _patiently(partial(check.rest.resume, access.name))
     with opened(access.address) as connection:
         memory.begun(connection, access.name)
     say(f"{access.name}: started anew")
@@ -81,7 +82,7 @@ def _stop(check: SourceCheck, access: Access, say: Say) -> None:
     """Stop the connector and wait until it has no task; one that is not registered is registered as stopped."""
     if not registration.is_as_deployed(check.rest, access.connector):
         check.rest.register_stopped(access.name, access.connector.wanted)
-    check.rest.stop(access.name)
+    _patiently(partial(check.rest.stop, access.name))
     deadline = time.monotonic() + STOP_SECONDS
     while True:
         state = next((one for one in registration.states(check.rest) if one.name == access.name), None)
@@ -93,6 +94,11 @@ def _stop(check: SourceCheck, access: Access, say: Say) -> None:
                 f"the connector {access.name} does not stop; restart Kafka Connect, then run this again"
             )
         time.sleep(POLL_SECONDS)
+
+
+def _patiently(call: Callable[[], None]) -> None:
+    """Call again while Connect rebalances."""
+    registration.patiently(call, time.monotonic() + STOP_SECONDS)
 
 
 def _drop_slot(access: Access, say: Say) -> None:

@@ -11,8 +11,9 @@ import pytest
 from connectors.source.captured import COLUMNS, WATERMARKS, all_captured
 from connectors.source.catalog import Catalog, Column, Publication, Published, Role, Slot, Table, parse
 from connectors.source.findings import FOR_A_PERSON, GAPS, Code, Finding, Severity
-from connectors.source.judgement import SLOT_BEHIND_MAX_BYTES, judge_catalog, judge_memory
+from connectors.source.judgement import judge_catalog, judge_memory
 from connectors.source.memory import Identity, Memory, identity_of
+from connectors.source.slot import SLOT_BEHIND_MAX_BYTES
 from connectors.source.topic import PartitionState, TopicState
 from connectors.watermarks import watermark_ids
 
@@ -90,6 +91,8 @@ CASES: dict[str, tuple[Change, Code]] = {
     "a partitioned table": (table(kind="p"), Code.TABLE_KIND),
     "a foreign table": (table(kind="f"), Code.TABLE_KIND),
     "attached as a partition": (table(is_partition=True), Code.TABLE_KIND),
+    "children that inherit": (table(has_children=True), Code.TABLE_KIND),
+    "row level security": (table(hides_rows=True), Code.TABLE_KIND),
     "unlogged": (table(persistence="u"), Code.TABLE_KIND),
     "column missing": (columns(transaction_retainage=None), Code.COLUMN_MISSING),
     "flag retyped to text": (columns(transaction_type_rewards_invoice=column(3, "text")), Code.COLUMN_TYPE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from dataclasses import dataclass, field
 
 from connectors.registration import Connector, deployed
@@ -34,7 +35,7 @@ class Access:
         """The role that looks."""
         from psycopg2.extensions import parse_dsn
 
-        return str(parse_dsn(self.address)["user"])
+        return str(parse_dsn(self.address).get("user") or getpass.getuser())
 
 
 def all_access(settings: ConnectorSettings) -> list[Access]:

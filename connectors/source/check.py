@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 
 from connectors import registration
 from connectors.errors import ConnectError
@@ -27,12 +27,10 @@ from connectors.source.judgement import judge_catalog, judge_memory
 from connectors.source.memory import Memory
 from connectors.source.topic import Broker, BrokerUnreachableError, TopicState
 
-if TYPE_CHECKING:
-    import psycopg2.extensions
-
 CONNECT_TIMEOUT_SECONDS: Final = 3.0
 UNKNOWN: Final = "UNKNOWN"
 """State of a connector where Connect does not answer."""
+WHICH: Final = "`rewards status` names each process"
 NOT_REMEMBERED: Final = frozenset({Code.SNAPSHOT_DUE, Code.TOPIC_MISSING})
 """Gaps that are written down already, or show in what comes after them."""
 
@@ -72,6 +70,15 @@ class Health:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What one captured database says; None where it does not answer."""
+
+    catalog: Catalog | None
+    memory: Memory | None
+    refusal: str = ""
+
+
 class SourceCheck:
     """Looks at every connector's source. The connection to Kafka is kept between looks; close it in the end."""
 
@@ -96,66 +103,55 @@ class SourceCheck:
 
     def look(self) -> list[Health]:
         """Look at every connector. A gap that is seen is written down, so that it is known after its cause has gone."""
+        # The databases first: a snapshot that begins meanwhile must not be judged by what stood in the topic before it.
+        sources = [_read(access) for access in self.access]
         try:
             described, unreachable = self.rest.described(), None
         except ConnectError as error:
             described, unreachable = {}, str(error)
         try:
-            topics = self.broker.topics([one.captured.topic for one in self.access])
-            silent = None
+            topics, silent = self.broker.topics([one.captured.topic for one in self.access]), None
         except BrokerUnreachableError as error:
             topics, silent = {}, str(error)
         found = []
-        for access in self.access:
+        for access, source in zip(self.access, sources, strict=True):
             said = Said(access.name)
             entry = described.get(access.name, {})
             state = registration.state_of(access.name, entry.get("status"))
             if unreachable is None:
-                _judge_state(
-                    said, state, is_different=bool(entry) and entry["info"]["config"] != access.connector.wanted
-                )
+                is_different = bool(entry) and entry["info"]["config"] != access.connector.wanted
+                _judge_state(said, state, is_different=is_different)
             else:
                 state = ConnectorState(access.name, UNKNOWN)
-                said.add(
-                    Code.CONNECT_UNREADABLE, unreachable, "start Kafka Connect; `rewards status` names each process"
+                said.add(Code.CONNECT_UNREADABLE, unreachable, f"start Kafka Connect; {WHICH}")
+            topic = topics.get(access.captured.topic)
+            self._judge_source(said, access, state, source, topic)
+            now_ms = time.time() * 1000
+            if silent is None:
+                identity = source.memory.identity if source.memory else None
+                said.findings += judge_topic(access.captured, topic, identity, now_ms, running=state.running)
+            else:
+                said.add(Code.TOPIC_UNREADABLE, silent, f"start Kafka; {WHICH}")
+            _remember(access, source.memory, said)
+            found.append(
+                Health(
+                    state.name, state.state, state.tasks, state.trace, tuple(said.findings),
+                    record_age_seconds(topic, now_ms) if topic else None, source.catalog, source.memory, topic,
                 )
-            if silent is not None:
-                said.add(Code.TOPIC_UNREADABLE, silent, "start Kafka; `rewards status` names each process")
-            found.append(self._health(access, state, topics.get(access.captured.topic), said))
+            )  # fmt: skip
         return found
 
-    def _health(self, access: Access, state: ConnectorState, topic: TopicState | None, said: Said) -> Health:
-        seen = known = None
-        broker_answered = all(one.code is not Code.TOPIC_UNREADABLE for one in said.findings)
-        now_ms = time.time() * 1000
-        try:
-            with opened(access.address) as connection:
-                # Before the catalogs: a snapshot that begins in between must not be judged by what was captured before it.
-                known = memory.load(connection, access.name)
-                seen = read(connection, access.captured, access.role)
-                self._judge_source(said, access, state, seen, known, topic)
-                identity = known.identity if known else None
-                if broker_answered:
-                    said.findings += judge_topic(access.captured, topic, identity, now_ms, running=state.running)
-                _remember(connection, access, known, said.findings)
-        except SourceUnreadableError as error:
+    def _judge_source(
+        self, said: Said, access: Access, state: ConnectorState, source: Source, topic: TopicState | None
+    ) -> None:
+        seen, known = source.catalog, source.memory
+        if seen is None:
             said.add(
                 Code.SOURCE_UNREADABLE,
-                f"the database of the connector {access.name} cannot be seen: {error}",
+                f"the database of the connector {access.name} cannot be seen: {source.refusal}",
                 "start the database, or mend its address or the rights of our role",
             )
-        age = record_age_seconds(topic, now_ms) if topic else None
-        return Health(state.name, state.state, state.tasks, state.trace, tuple(said.findings), age, seen, known, topic)
-
-    def _judge_source(
-        self,
-        said: Said,
-        access: Access,
-        state: ConnectorState,
-        seen: Catalog,
-        known: Memory | None,
-        topic: TopicState | None,
-    ) -> None:
+            return
         past_snapshot: bool | None = True
         if state.state == "MISSING" and (known is None or known.identity is None):
             past_snapshot = False
@@ -168,8 +164,18 @@ class SourceCheck:
             one
             for one in judge_catalog(access.captured, seen, partitions, past_snapshot=past_snapshot)
             # Nobody reads the slot of a connector that does not run: its state says so already.
-            if one.code is not Code.SLOT_INACTIVE or state.running
+            if one.code not in {Code.SLOT_INACTIVE, Code.SNAPSHOT_RUNNING} or state.running
         ]
+
+
+def _read(access: Access) -> Source:
+    try:
+        with opened(access.address) as connection:
+            # Before the catalogs, for the same reason.
+            known = memory.load(connection, access.name)
+            return Source(read(connection, access.captured, access.role), known)
+    except SourceUnreadableError as error:
+        return Source(None, None, str(error))
 
 
 def _judge_state(said: Said, state: ConnectorState, *, is_different: bool) -> None:
@@ -187,9 +193,15 @@ def _judge_state(said: Said, state: ConnectorState, *, is_different: bool) -> No
         said.add(Code.CONNECTOR_DIFFERENT, f"{name} is registered with another configuration than its file's")
 
 
-def _remember(
-    connection: psycopg2.extensions.connection, access: Access, known: Memory | None, findings: list[Finding]
-) -> None:
-    gaps = [one for one in findings if one.is_gap and one.code not in NOT_REMEMBERED]
-    if gaps and known is not None and known.identity is not None and known.due_because is None:
-        memory.note_due(connection, access.name, gaps[0].message, known.begun_at)
+def _remember(access: Access, known: Memory | None, said: Said) -> None:
+    gaps = [one for one in said.findings if one.is_gap and one.code not in NOT_REMEMBERED]
+    if not gaps or known is None or known.identity is None or known.due_because is not None:
+        return
+    try:
+        with opened(access.address) as connection:
+            memory.note_due(connection, access.name, gaps[0].message, known.begun_at)
+    except SourceUnreadableError as error:
+        said.add(
+            Code.SNAPSHOT_NOT_RECORDED,
+            f"that a new snapshot of {access.name} is due could not be written down: {error}",
+        )

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from connectors import registration
+from connectors.errors import ConnectError, ConnectorsError
 from connectors.registration import patiently
 from connectors.settings import ConnectorSettings
 from connectors.source import memory, snapshot
@@ -28,7 +29,7 @@ def apply(settings: ConnectorSettings, timeout_seconds: float) -> list[Health]:
     """Register connectors whose source is sound, wait until they run and a mark comes by, and say what is wrong.
 
     Raises:
-        ConnectError: a topic is missing, Connect refused a configuration, or a task failed or did not start in time.
+        ConnectError: Connect does not answer, refused a configuration, or did not start a task in time.
 
     """
     deadline = time.monotonic() + timeout_seconds
@@ -36,17 +37,30 @@ def apply(settings: ConnectorSettings, timeout_seconds: float) -> list[Health]:
         # Connect may just be starting.
         patiently(check.rest.connectors, deadline)
         found = _looked(check)
-        sound = [access for access, health in found if not _has(health, FOR_A_PERSON | GAPS | _SHAPE)]
+        unsound = FOR_A_PERSON | GAPS | _SHAPE | {Code.CONNECTOR_STOPPED}
+        sound = [access for access, health in found if not _has(health, unsound)]
         for access, health in found:
             if access in sound:
                 _record(access, health)
         if sound:
-            registration.apply(settings, max(1.0, deadline - time.monotonic()), [one.name for one in sound])
+            try:
+                registration.apply(settings, max(1.0, deadline - time.monotonic()), [one.name for one in sound])
+            except ConnectError:
+                failed = check.look()
+                if not any(_has(one, {Code.CONNECTOR_FAILED}) for one in failed):
+                    raise
+                # The finding says why, and what leads out.
+                return failed
         return _settled(check, deadline, {one.name for one in sound})
 
 
 def repair(settings: ConnectorSettings, timeout_seconds: float, snapshot_seconds: float, say: Say) -> list[Health]:
-    """Mend what can be mended, take a new snapshot where there was or may have been a gap; return how all is then."""
+    """Mend what can be mended, take a new snapshot where there was or may have been a gap; return how all is then.
+
+    Raises:
+        ConnectorsError: a snapshot could not be taken, or was not through in time; Connect refused something.
+
+    """
     with SourceCheck(settings) as check:
         found = _looked(check)
         for access, health in found:
@@ -56,11 +70,18 @@ def repair(settings: ConnectorSettings, timeout_seconds: float, snapshot_seconds
                     mend(access, errors(list(health.findings)), len(health.topic.partitions), say)
                 except NotMendedError as error:
                     say(str(error))
-        touched = set()
+        touched: set[str] = set()
+        failures: list[ConnectorsError] = []
         for access, health in _looked(check):
             if not _has(health, FOR_A_PERSON | _SHAPE):
-                touched.add(access.name)
-                _lead_out(check, access, health, settings, snapshot_seconds, say)
+                try:
+                    _lead_out(check, access, health, settings, snapshot_seconds, say)
+                    touched.add(access.name)
+                except ConnectorsError as error:
+                    # The other connector is led out all the same.
+                    failures.append(error)
+        if failures:
+            raise failures[0]
         return _settled(check, time.monotonic() + timeout_seconds, touched)
 
 

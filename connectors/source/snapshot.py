@@ -111,7 +111,7 @@ def _drop_slot(access: Access, say: Say) -> None:
     while True:
         try:
             with opened(access.replication or access.owner) as connection, connection.cursor() as cursor:
-                cursor.execute("SELECT active_pid, database FROM pg_replication_slots WHERE slot_name = %s", (slot,))
+                cursor.execute("SELECT active_pid FROM pg_replication_slots WHERE slot_name = %s", (slot,))
                 found = cursor.fetchone()
                 if found is None:
                     return

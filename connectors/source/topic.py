@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,6 +11,7 @@ from connectors.errors import ConnectorsError
 
 REQUEST_MS: Final = 3000
 BOOTSTRAP_MS: Final = 2000
+LISTENER_SECONDS: Final = 1.0
 MISSING: Final = 3
 """Kafka's UNKNOWN_TOPIC_OR_PARTITION."""
 LATEST, EARLIEST, NEWEST = -1, -2, -3
@@ -107,6 +109,7 @@ class Broker:
         from kafka import KafkaAdminClient
 
         if self._client is None:
+            _require_listener(self._bootstrap)
             self._client = KafkaAdminClient(
                 bootstrap_servers=self._bootstrap, request_timeout_ms=REQUEST_MS, bootstrap_timeout_ms=BOOTSTRAP_MS
             )
@@ -116,3 +119,17 @@ class Broker:
 def _newest(client: Any, places: list[Any]) -> dict[Any, Any]:  # noqa: ANN401 - kafka-python has no types
     found: dict[Any, Any] = client.list_partition_offsets(dict.fromkeys(places, NEWEST))
     return found
+
+
+def _require_listener(bootstrap: str) -> None:
+    """Raise OSError where none of the brokers listens: the client takes its time to say so, and leaves sockets open."""
+    refusals = []
+    for address in bootstrap.split(","):
+        host, _, port = address.strip().rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), timeout=LISTENER_SECONDS).close()
+        except OSError as error:
+            refusals.append(error)
+        else:
+            return
+    raise refusals[0]

@@ -20,7 +20,9 @@ from kafka.admin import NewTopic
 from connectors.local import postgres
 from connectors.local.folder import StackFolder
 from connectors.rest import ConnectRest
-from connectors.settings import PROJECT
+from connectors.settings import PROJECT, ConnectorSettings
+from connectors.source.check import Health, SourceCheck
+from connectors.source.findings import errors
 from streams import topics
 from tests.integration.invoices import enrol, execute, insert, query, row
 from tests.stack import Stack, eventually
@@ -63,14 +65,15 @@ def points(stack: Stack) -> int:
 
 
 def forget_invoices(stack: Stack) -> None:
-    """As each test begins: one invoice, 100 points."""
+    """As each test begins: one invoice, 100 points, so that the next test's 110 are its own."""
     execute(stack, "warehouse", "DELETE FROM invoice_transactions WHERE transaction_description <> 'D1'")
+    eventually_points(stack, 100)
 
 
-def superuser(stack: Stack, statement: str) -> None:
+def superuser(stack: Stack, statement: str, database: str = postgres.WAREHOUSE) -> None:
     folder = StackFolder(stack.folder)
     port = stack.state()["ports"]["postgres"]
-    connection = psycopg2.connect(postgres.url("postgres", postgres.WAREHOUSE, folder.secrets(), port))
+    connection = psycopg2.connect(postgres.url("postgres", database, folder.secrets(), port))
     connection.autocommit = True
     try:
         with connection.cursor() as cursor:
@@ -79,32 +82,41 @@ def superuser(stack: Stack, statement: str) -> None:
         connection.close()
 
 
-def looked(stack: Stack, name: str = "warehouse") -> dict[str, Any]:
-    """What `connectors status` says of a connector; the exit code is that of what it says of all."""
-    done = stack.command("connectors", "status", "--json", check=False)
-    every: list[dict[str, Any]] = json.loads(done.stdout)
-    assert done.returncode == int(any(wrong(one) for one in every))
-    return next(one for one in every if one["name"] == name)
+def looked(stack: Stack, name: str = "warehouse") -> Health:
+    """What the check says of a connector."""
+    folder = StackFolder(stack.folder)
+    environment = folder.environment() | folder.owner_environment()
+    settings = ConnectorSettings.model_validate(
+        {variable.removeprefix("REWARDS_").lower(): value for variable, value in environment.items()}
+    )
+    with SourceCheck(settings) as check:
+        return next(one for one in check.look() if one.name == name)
 
 
-def wrong(connector: dict[str, Any]) -> set[str]:
-    return {one["code"] for one in connector["findings"] if one["severity"] == "error"}
+def wrong(health: Health) -> set[str]:
+    return {one.code for one in errors(list(health.findings))}
 
 
 def repaired(stack: Stack) -> str:
-    """Repair, see that all is well and that a second time nothing is done; return what was said."""
+    """Repair, see that all is well; return what was said."""
     said = stack.command("connectors", "repair", timeout=300).stdout
-    again = stack.command("connectors", "repair", "--json")
-    assert again.stderr == ""
-    assert not any(wrong(one) for one in json.loads(again.stdout))
+    assert looked(stack).well
     return said
 
 
-def test_source_that_is_sound_is_said_to_be_well(source: Stack) -> None:
-    found = looked(source)
+def eventually_points(stack: Stack, number: int) -> None:
+    eventually(lambda: points(stack) == number, timeout=60)
 
-    assert (found["state"], found["tasks"], found["trace"], found["findings"]) == ("RUNNING", ["RUNNING"], None, [])
-    assert 0 <= found["last_record_age_seconds"] < 30
+
+def test_source_that_is_sound_is_said_to_be_well_and_left_alone(source: Stack) -> None:
+    said: list[dict[str, Any]] = json.loads(source.command("connectors", "status", "--json").stdout)
+
+    assert [(one["name"], one["state"], one["tasks"], one["trace"], one["findings"]) for one in said] == [
+        ("warehouse", "RUNNING", ["RUNNING"], None, []),
+        ("rewards", "RUNNING", ["RUNNING"], None, []),
+    ]
+    assert all(0 <= one["last_record_age_seconds"] < 30 for one in said)
+    # A line a connector: nothing was done.
     assert repaired(source).count("\n") == 2
 
 
@@ -115,12 +127,13 @@ def test_settings_of_the_users_shell_reach_no_connection_of_ours(
     monkeypatch.setenv("PGSSLMODE", "require")
     monkeypatch.setenv("PGOPTIONS", "-c search_path=nowhere")
 
-    assert looked(source)["findings"] == []
+    assert all(one["findings"] == [] for one in json.loads(source.command("connectors", "status", "--json").stdout))
 
 
 def test_key_of_every_customer_is_what_was_recorded_of_the_converter(source: Stack) -> None:
     insert(source, *(row(one["customer_master_id"], "K", MAY, "1.00") for one in KEYS))
     source.wait()
+    assert points(source) == 100
 
     found: dict[str, tuple[bytes, int]] = {}
     consumer = KafkaConsumer(bootstrap_servers=source.address("kafka"), enable_auto_commit=False)
@@ -148,13 +161,13 @@ def test_table_taken_out_of_the_publication_is_put_back_and_its_gap_filled(sourc
     # Put back by somebody else, the gap stays.
     execute(source, "warehouse", "ALTER PUBLICATION rewards_warehouse ADD TABLE invoice_transactions")
     assert wrong(looked(source)) == {"publication_replaced", "snapshot_due"}
-    refused = source.command("connectors", "apply", check=False)
-    assert refused.returncode == 1
-    assert "Remedy: rewards connectors repair" in refused.stdout
+    for command in ("apply", "status"):
+        refused = source.command("connectors", command, check=False)
+        assert refused.returncode == 1
+        assert "Remedy: rewards connectors repair" in refused.stdout
 
     assert "warehouse: takes a new snapshot" in repaired(source)
-    source.wait()
-    assert points(source) == 110
+    eventually_points(source, 110)
     forget_invoices(source)
 
 
@@ -166,12 +179,11 @@ def test_connector_that_loops_in_errors_while_it_runs_is_found_by_its_records_ag
     )
     assert "publication_replaced" in wrong(looked(source))
 
-    found = eventually(lambda: one if "records_old" in wrong(one := looked(source)) else None, timeout=60)
-    assert found["last_record_age_seconds"] > 30
+    found = eventually(lambda: one if "records_old" in wrong(one := looked(source)) else None, timeout=60, interval=1)
+    assert found.last_record_age_seconds > 30
 
     repaired(source)
-    source.wait()
-    assert points(source) == 110
+    eventually_points(source, 110)
     forget_invoices(source)
 
 
@@ -184,7 +196,7 @@ def test_replica_identity_that_was_not_full_is_mended_and_lost_deletes_are_retir
     assert wrong(looked(source)) == {"replica_identity"}
     assert "REPLICA IDENTITY of invoice_transactions is FULL again" in repaired(source)
 
-    eventually(lambda: points(source) == 100, timeout=60)
+    eventually_points(source, 100)
 
 
 def test_table_swapped_by_renaming_is_captured_anew(source: Stack) -> None:
@@ -200,8 +212,7 @@ def test_table_swapped_by_renaming_is_captured_anew(source: Stack) -> None:
     assert wrong(looked(source)) >= {"table_replaced", "table_not_published", "replica_identity"}
     repaired(source)
 
-    source.wait()
-    assert points(source) == 110
+    eventually_points(source, 110)
     execute(source, "warehouse", "DROP TABLE invoice_old")
     forget_invoices(source)
 
@@ -219,8 +230,7 @@ def test_table_dropped_and_made_again_is_captured_anew(source: Stack) -> None:
     assert wrong(looked(source)) >= {"table_replaced", "table_not_published"}
     repaired(source)
 
-    source.wait()
-    assert points(source) == 110
+    eventually_points(source, 110)
     forget_invoices(source)
 
 
@@ -243,16 +253,28 @@ def test_what_takes_nothing_away_is_mended_without_a_snapshot(source: Stack) -> 
     assert "warehouse: resumed" in said
     assert "rewards: registered" in said
     pay(source, "D2", "10.00")
-    source.wait()
-    assert points(source) == 110
+    eventually_points(source, 110)
     forget_invoices(source)
+
+
+def test_publication_of_the_memberships_is_mended_as_its_owner(source: Stack) -> None:
+    dropped = "ALTER PUBLICATION rewards_memberships DROP TABLE customers_reward_groups"
+    superuser(source, dropped, postgres.REWARDS)
+    enrol(source, "S-2")
+    assert wrong(looked(source, "rewards")) == {"table_not_published"}
+
+    said = repaired(source)
+
+    assert "rewards: customers_reward_groups added to the publication" in said
+    assert "warehouse: stopped" not in said
+    eventually(lambda: query(source, "SELECT FROM memberships WHERE customer_master_id = 'S-2'"), timeout=60)
 
 
 def test_column_that_is_missing_is_a_persons_and_its_gap_is_remembered(source: Stack) -> None:
     execute(source, "warehouse", "ALTER TABLE invoice_transactions RENAME transaction_retainage TO retainage")
     found = looked(source)
     assert wrong(found) == {"column_missing"}
-    assert "name or add the column again" in found["findings"][0]["remedy"]
+    assert "name or add the column again" in found.findings[0].remedy
     refused = source.command("connectors", "repair", check=False)
     assert refused.returncode == 1
     assert "takes a new snapshot" not in refused.stdout
@@ -261,14 +283,13 @@ def test_column_that_is_missing_is_a_persons_and_its_gap_is_remembered(source: S
     execute(source, "warehouse", "ALTER TABLE invoice_transactions RENAME retainage TO transaction_retainage")
     assert wrong(looked(source)) == {"snapshot_due"}
     assert "takes a new snapshot" in repaired(source)
-    source.wait()
-    assert points(source) == 100
+    eventually_points(source, 100)
 
 
 def test_slot_that_lost_its_wal_is_replaced(source: Stack) -> None:
     rest = ConnectRest(source.address("connect"))
     rest.stop("warehouse")
-    eventually(lambda: not looked(source)["tasks"])
+    eventually(lambda: not looked(source).tasks)
     superuser(source, "ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'")
     superuser(source, "SELECT pg_reload_conf()")
     try:
@@ -287,15 +308,14 @@ def test_slot_that_lost_its_wal_is_replaced(source: Stack) -> None:
         superuser(source, "SELECT pg_reload_conf()")
 
     repaired(source)
-    source.wait()
-    assert points(source) == 110
+    eventually_points(source, 110)
     forget_invoices(source)
 
 
 def test_slot_dropped_while_connect_was_away_is_made_again(source: Stack) -> None:
     rest = ConnectRest(source.address("connect"))
     rest.stop("warehouse")
-    eventually(lambda: not looked(source)["tasks"])
+    eventually(lambda: not looked(source).tasks)
     superuser(source, "SELECT pg_drop_replication_slot('rewards_warehouse')")
     pay(source, "D2", "10.00")
     rest.resume("warehouse")
@@ -303,26 +323,23 @@ def test_slot_dropped_while_connect_was_away_is_made_again(source: Stack) -> Non
     eventually(lambda: "slot_missing" in wrong(looked(source)))
     repaired(source)
 
-    source.wait()
-    assert points(source) == 110
+    eventually_points(source, 110)
     forget_invoices(source)
 
 
 def test_connector_whose_offsets_were_lost_takes_a_snapshot_and_may_be_given_another(source: Stack) -> None:
     rest = ConnectRest(source.address("connect"))
     rest.stop("warehouse")
-    eventually(lambda: not looked(source)["tasks"])
+    eventually(lambda: not looked(source).tasks)
     rest.forget_offsets("warehouse")
     pay(source, "D2", "10.00")
     rest.resume("warehouse")
 
-    eventually(lambda: not looked(source)["findings"])
-    source.wait()
-    assert points(source) == 110
+    eventually(lambda: not looked(source).findings)
+    eventually_points(source, 110)
 
     assert "the snapshot's end is in every partition" in source.command("connectors", "resnapshot", "warehouse").stdout
-    source.wait()
-    assert points(source) == 110
+    eventually_points(source, 110)
     forget_invoices(source)
 
 
@@ -341,8 +358,7 @@ def test_resnapshot_that_was_killed_is_run_again(source: Stack) -> None:
     said = source.command("connectors", "resnapshot", timeout=300).stdout
 
     assert said.count("the snapshot's end is in every partition") == 2
-    source.wait()
-    assert points(source) == 110
+    eventually_points(source, 110)
     forget_invoices(source)
 
 

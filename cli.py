@@ -30,7 +30,9 @@ DATA = Annotated[
 ]
 
 MIGRATE = "migrate"
-"""Its commands work as the schema's owner."""
+CONNECTORS = "connectors"
+AS_OWNER = frozenset({MIGRATE, CONNECTORS})
+"""Groups whose commands work as the schema's owner."""
 
 
 def build() -> typer.Typer:
@@ -56,7 +58,7 @@ def build() -> typer.Typer:
         connectors.feed.commands.feed,
     ):
         app.command()(command)
-    app.add_typer(connectors.commands.connectors_app, name="connectors")
+    app.add_typer(connectors.commands.connectors_app, name=CONNECTORS)
     app.add_typer(migration.commands.database_app, name="database")
     app.add_typer(migration.commands.migrate_app(_legacy_server), name=MIGRATE)
     app.add_typer(api.commands.app, name="api")
@@ -104,7 +106,7 @@ def _name_the_stack(app: typer.Typer, *, as_owner: bool = False) -> typer.Typer:
             info.callback = _with_data_option(info.callback, as_owner=as_owner)
     for group in app.registered_groups:
         if group.typer_instance is not None:
-            _name_the_stack(group.typer_instance, as_owner=group.name == MIGRATE)
+            _name_the_stack(group.typer_instance, as_owner=group.name in AS_OWNER)
     return app
 
 

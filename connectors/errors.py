@@ -34,3 +34,7 @@ class ConnectError(ConnectorsError):
     def __init__(self, detail: str, *, status: int | None = None) -> None:
         super().__init__(detail)
         self.status = status
+
+
+class ConnectUnreachableError(ConnectError):
+    """Kafka Connect does not answer."""

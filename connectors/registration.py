@@ -7,17 +7,16 @@ and the containers.
 
 from __future__ import annotations
 
-import http.client
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from connectors import watermarks
-from connectors.errors import ConnectError
+from connectors.errors import ConnectError, ConnectUnreachableError
 from connectors.rest import ConnectRest
 from connectors.settings import ConnectorSettings
 
@@ -32,6 +31,11 @@ class Connector:
 
     name: str
     configuration: dict[str, str]
+
+    @property
+    def wanted(self) -> dict[str, str]:
+        """The configuration as Connect gives it back."""
+        return self.configuration | {"name": self.name}
 
     @property
     def topic(self) -> str:
@@ -69,11 +73,33 @@ def deployed() -> list[Connector]:
 def states(rest: ConnectRest) -> list[ConnectorState]:
     """State of each of our connectors."""
     known = rest.connectors()
-    return [_state(one.name, known.get(one.name)) for one in deployed()]
+    return [state_of(one.name, known.get(one.name)) for one in deployed()]
 
 
-def apply(settings: ConnectorSettings, timeout_seconds: float = 60) -> list[ConnectorState]:
+def is_as_deployed(rest: ConnectRest, connector: Connector) -> bool:
+    """Whether Connect has the connector as its file says."""
+    return rest.configuration(connector.name) == connector.wanted
+
+
+def is_past_snapshot(rest: ConnectRest, name: str) -> bool | None:
+    """Whether a connector has a place in the WAL that it goes on from; None where Connect cannot say."""
+    try:
+        offsets = rest.offsets(name)
+    except ConnectError:
+        return None
+    # Debezium marks what it keeps during a snapshot.
+    return any(one["offset"] is not None and "snapshot" not in one["offset"] for one in offsets)
+
+
+def apply(
+    settings: ConnectorSettings, timeout_seconds: float = 60, names: Collection[str] | None = None
+) -> list[ConnectorState]:
     """Seed the watermarks, register what is missing or different, and wait until all run. Nothing the second time.
+
+    Args:
+        settings: where everything is.
+        timeout_seconds: for all of it.
+        names: of the connectors; None for all.
 
     Raises:
         ConnectError: a topic is missing, Connect refused a configuration, or a task failed or did not start in time.
@@ -82,14 +108,13 @@ def apply(settings: ConnectorSettings, timeout_seconds: float = 60) -> list[Conn
     rest = ConnectRest(settings.connect_url)
     deadline = time.monotonic() + timeout_seconds
     addresses = {"warehouse": settings.warehouse_url, "rewards": settings.database_url}
-    connectors = deployed()
+    connectors = [one for one in deployed() if names is None or one.name in names]
     partitions = _partitions(settings.kafka_bootstrap, [one.topic for one in connectors])
     for connector in connectors:
         # Before registration: the rows must be in the first snapshot, since they end it in each partition.
         watermarks.seed(addresses[connector.name].get_secret_value(), partitions[connector.topic])
-        wanted = connector.configuration | {"name": connector.name}
-        _patiently(partial(_register, rest, wanted), deadline)
-    return _wait(rest, deadline, retry_failed=True)
+        patiently(partial(_register, rest, connector), deadline)
+    return _wait(rest, deadline, [one.name for one in connectors], retry_failed=True)
 
 
 def restart(settings: ConnectorSettings, timeout_seconds: float = 60) -> list[ConnectorState]:
@@ -97,8 +122,8 @@ def restart(settings: ConnectorSettings, timeout_seconds: float = 60) -> list[Co
     rest = ConnectRest(settings.connect_url)
     deadline = time.monotonic() + timeout_seconds
     for connector in deployed():
-        _patiently(partial(rest.restart, connector.name, only_failed=False), deadline)
-    return _wait(rest, deadline, retry_failed=False)
+        patiently(partial(rest.restart, connector.name, only_failed=False), deadline)
+    return _wait(rest, deadline, [one.name for one in deployed()], retry_failed=False)
 
 
 def delete(settings: ConnectorSettings) -> list[ConnectorState]:
@@ -107,20 +132,20 @@ def delete(settings: ConnectorSettings) -> list[ConnectorState]:
     deadline = time.monotonic() + 30
     for state in states(rest):
         if state.state != "MISSING":
-            _patiently(partial(rest.delete, state.name), deadline)
+            patiently(partial(rest.delete, state.name), deadline)
     return states(rest)
 
 
-def _register(rest: ConnectRest, wanted: dict[str, str]) -> None:
-    if rest.configuration(wanted["name"]) != wanted:
-        rest.register(wanted["name"], wanted)
+def _register(rest: ConnectRest, connector: Connector) -> None:
+    if not is_as_deployed(rest, connector):
+        rest.register(connector.name, connector.wanted)
 
 
-def _wait(rest: ConnectRest, deadline: float, *, retry_failed: bool) -> list[ConnectorState]:
-    """Wait until all run. A task that has failed before (its database was away, say) is given one more start."""
+def _wait(rest: ConnectRest, deadline: float, names: Collection[str], *, retry_failed: bool) -> list[ConnectorState]:
+    """Wait until those connectors run. A task that has failed before (its database was away, say) is given one more start."""
     restarted: set[str] = set()
     while True:
-        found = _patiently(partial(states, rest), deadline)
+        found = [one for one in patiently(partial(states, rest), deadline) if one.name in names]
         if all(one.running for one in found):
             return found
         for one in found:
@@ -128,7 +153,7 @@ def _wait(rest: ConnectRest, deadline: float, *, retry_failed: bool) -> list[Con
                 raise ConnectError(f"connector {one.name} failed: {one.trace or 'Connect gives no reason'}")
             if one.failed:
                 restarted.add(one.name)
-                _patiently(partial(rest.restart, one.name, only_failed=True), deadline)
+                patiently(partial(rest.restart, one.name, only_failed=True), deadline)
         if time.monotonic() > deadline:
             raise ConnectError(
                 "not running in time: " + ", ".join(f"{one.name} is {one.state}" for one in found if not one.running)
@@ -136,19 +161,15 @@ def _wait(rest: ConnectRest, deadline: float, *, retry_failed: bool) -> list[Con
         time.sleep(POLL_SECONDS)
 
 
-def _patiently(call: Callable[[], T], deadline: float) -> T:
+def patiently(call: Callable[[], T], deadline: float) -> T:
     """Call again while Connect is rebalancing or not there yet, until the deadline (of the monotonic clock)."""
     while True:
         try:
             return call()
-        except (ConnectError, OSError, http.client.HTTPException) as error:
-            busy = not isinstance(error, ConnectError) or error.status in BUSY
+        except ConnectError as error:
+            busy = isinstance(error, ConnectUnreachableError) or error.status in BUSY
             if not busy or time.monotonic() > deadline:
-                raise (
-                    error
-                    if isinstance(error, ConnectError)
-                    else ConnectError(f"Kafka Connect does not answer: {error}")
-                ) from error
+                raise
         time.sleep(POLL_SECONDS)
 
 
@@ -156,7 +177,8 @@ BUSY: Final = {404, 409, 500, 503}
 """A rebalance; right after its start a worker also answers 404 and 500 for what it has not read yet."""
 
 
-def _state(name: str, status: dict[str, Any] | None) -> ConnectorState:
+def state_of(name: str, status: dict[str, Any] | None) -> ConnectorState:
+    """What Connect's answer says of a connector; None where it is not registered."""
     if status is None:
         return ConnectorState(name, "MISSING")
     traces = [one["trace"] for one in (status["connector"], *status["tasks"]) if one.get("trace")]
@@ -166,7 +188,8 @@ def _state(name: str, status: dict[str, Any] | None) -> ConnectorState:
 
 def _shortened(trace: str) -> str:
     """A Java trace without its frames: what went wrong, and what caused it."""
-    return " / ".join(line.strip() for line in trace.splitlines() if line and not line.startswith(("\tat ", "\t...")))
+    lines = [line.strip() for line in trace.splitlines() if line and not line.startswith(("\tat ", "\t..."))]
+    return " / ".join(lines).rstrip(".")
 
 
 def _partitions(bootstrap: str, topics: list[str]) -> dict[str, int]:

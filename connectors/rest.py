@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.request
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
-from connectors.errors import ConnectError
+from connectors.errors import ConnectError, ConnectUnreachableError
+
+DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Opens addresses without a proxy: one that the user's shell names is for the world outside, not for what is beside us."""
 
 
 class ConnectRest:
     """A client of one Connect worker (any worker of a cluster answers for all).
 
-    Every method raises ConnectError with Connect's own words where it refuses, and OSError where it cannot be reached.
+    Every method raises ConnectError with Connect's own words where it refuses, and ConnectUnreachableError where it does
+    not answer.
     """
 
     def __init__(self, url: str, timeout_seconds: float = 30) -> None:
@@ -25,6 +30,11 @@ class ConnectRest:
         """State of every connector and its tasks, by name."""
         found = self._call("GET", "/connectors?expand=status")
         return {name: entry["status"] for name, entry in found.items()}
+
+    def described(self) -> dict[str, Any]:
+        """What every connector is registered with (`info`), and its state (`status`), by name."""
+        found: dict[str, Any] = self._call("GET", "/connectors?expand=status&expand=info")
+        return found
 
     def configuration(self, name: str) -> dict[str, str] | None:
         """What a connector is registered with (placeholders unresolved); None where it is not registered."""
@@ -40,9 +50,34 @@ class ConnectRest:
         """Register a connector, or change it."""
         self._call("PUT", f"/connectors/{quote(name)}/config", configuration)
 
+    def register_stopped(self, name: str, configuration: dict[str, str]) -> None:
+        """Register a connector that does not start yet; one that is registered is changed and goes on as it was."""
+        if self.configuration(name) is None:
+            body = {"name": name, "config": configuration, "initial_state": "STOPPED"}
+            self._call("POST", "/connectors", body)
+        else:
+            self.register(name, configuration)
+
     def restart(self, name: str, *, only_failed: bool) -> None:
         """Restart a connector with its tasks."""
         self._call("POST", f"/connectors/{quote(name)}/restart?includeTasks=true&onlyFailed={str(only_failed).lower()}")
+
+    def stop(self, name: str) -> None:
+        """Stop a connector and take its tasks away. It stays registered, and its offsets can be changed."""
+        self._call("PUT", f"/connectors/{quote(name)}/stop")
+
+    def resume(self, name: str) -> None:
+        """Let a connector run that was paused or stopped."""
+        self._call("PUT", f"/connectors/{quote(name)}/resume")
+
+    def offsets(self, name: str) -> list[Any]:
+        """How far the source was read, as the connector keeps it; empty before the first record."""
+        found: list[Any] = self._call("GET", f"/connectors/{quote(name)}/offsets")["offsets"]
+        return found
+
+    def forget_offsets(self, name: str) -> None:
+        """Forget how far the source was read. The connector must be stopped."""
+        self._call("DELETE", f"/connectors/{quote(name)}/offsets")
 
     def delete(self, name: str) -> None:
         """Take a connector away; its slot and what it sent stay."""
@@ -53,10 +88,13 @@ class ConnectRest:
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(f"{self._url}{path}", data, headers, method=method)  # noqa: S310
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout_seconds) as answer:  # noqa: S310
+            with DIRECT.open(request, timeout=self._timeout_seconds) as answer:
                 content = answer.read()
         except urllib.error.HTTPError as error:
             raise ConnectError(f"{method} {path}: {_reason(error)}", status=error.code) from error
+        except (OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", None) or error
+            raise ConnectUnreachableError(f"Kafka Connect does not answer at {self._url}: {reason}") from error
         return json.loads(content) if content else None
 
 

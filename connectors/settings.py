@@ -28,6 +28,14 @@ class ConnectorSettings(BaseSettings):
     """The warehouse as the role that owns the captured table."""
     database_url: SecretStr
     """`sunroc_rewards`, as the application's role."""
+    owner_database_url: SecretStr | None = None
+    """`sunroc_rewards`, as the role that owns the tables and the publication; needed to mend them."""
+    capture_warehouse_user: str = "debezium"
+    """The role that Connect logs in to the warehouse as; its rights are checked."""
+    capture_warehouse_password: SecretStr | None = None
+    """Its password: only a role with REPLICATION may drop a replication slot."""
+    capture_memberships_user: str = "debezium"
+    capture_memberships_password: SecretStr | None = None
 
 
 class LocalSettings(BaseSettings):

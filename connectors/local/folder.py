@@ -186,13 +186,19 @@ class StackFolder:
         }
 
     def owner_environment(self) -> dict[str, str]:
-        """What the commands of the schema's owner need besides: no process of the stack is given it."""
+        """What the commands of the schema's owner need besides, and those that mend what is captured.
+
+        No process that goes on is given it.
+        """
         state = self.state()
         if "ports" not in state:
             return {}
-        password = self.secrets().passwords["rewards_owner"]
+        passwords = self.secrets().passwords
+        owner = f"rewards_owner:{passwords['rewards_owner']}"
         return {
-            "REWARDS_OWNER_DATABASE_URL": f"postgresql://rewards_owner:{password}@{HOST}:{state['ports']['postgres']}/sunroc_rewards"
+            "REWARDS_OWNER_DATABASE_URL": f"postgresql://{owner}@{HOST}:{state['ports']['postgres']}/sunroc_rewards",
+            "REWARDS_CAPTURE_WAREHOUSE_PASSWORD": passwords["debezium"],
+            "REWARDS_CAPTURE_MEMBERSHIPS_PASSWORD": passwords["debezium"],
         }
 
 

@@ -6,7 +6,6 @@ import http.client
 import signal
 import sys
 import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,12 +15,11 @@ from connectors.local.folder import HOST, Secrets, StackFolder
 from connectors.local.jars import JarCache
 from connectors.local.pulse import Pulse
 from connectors.local.units import MARK, Child, Step, Unit
+from connectors.rest import DIRECT
 from connectors.settings import LocalSettings, inherited_environment
 
 PORTLESS: Final = {"worker", "lag", "feed"}
 """Found to hang by the system's own count, with a limit of its own (pulse.py)."""
-PAST_PROXIES: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""Asks on loopback whatever `http_proxy` says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +170,7 @@ class _Builder:
 
     def _connectors(self) -> Child:
         """Not essential: where capture cannot go on, the commands that mend it need a stack that runs."""
-        command = self._command("connectors", ("connectors", "apply"), ("upgrade", "topics", "connect"))
+        command = self._command("connectors", ("connectors", "apply", "--tolerant"), ("upgrade", "topics", "connect"))
         command.essential = False
         return command
 
@@ -200,7 +198,7 @@ class _Builder:
 
 def _probe_web(url: str, *, any_status: bool = False) -> str | None:
     try:
-        with PAST_PROXIES.open(url, timeout=3):
+        with DIRECT.open(url, timeout=3):
             return None
     except urllib.error.HTTPError as error:
         return None if any_status else str(error)

@@ -52,3 +52,13 @@ $$;
 GRANT SELECT ON public.invoice_transactions TO debezium;
 GRANT SELECT, UPDATE ON public.rewards_watermarks TO debezium;
 GRANT USAGE ON SEQUENCE public.rewards_watermark_marks TO debezium;
+
+-- What was captured when the last snapshot began, and whether a new one is due: connectors/source/memory.py.
+CREATE SCHEMA IF NOT EXISTS capture;
+CREATE TABLE IF NOT EXISTS capture.snapshots (
+    connector   text PRIMARY KEY,
+    source      jsonb,
+    begun_at    timestamptz,
+    due_since   timestamptz,
+    due_because text
+);

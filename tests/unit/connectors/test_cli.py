@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 import cli
 from connectors.errors import StackNotRunningError
 from connectors.local.folder import StackFolder
+from connectors.settings import ConnectorSettings
 
 STATE = {
     "warehouse": "postgresql://there/warehouse",
@@ -75,6 +76,20 @@ def test_own_stack_fills_only_what_is_unset(stack: Path, monkeypatch: pytest.Mon
 
     assert os.environ["REWARDS_KAFKA_BOOTSTRAP"] == "elsewhere:9092"
     assert os.environ["REWARDS_CONNECT_URL"] == STATE["connect"]
+
+
+def test_commands_that_mend_work_as_the_owner_and_as_the_connector(stack: Path) -> None:
+    folder = StackFolder(stack)
+    folder.save(STATE | {"ports": {"web": 3, "postgres": 5432}})
+    passwords = folder.secrets().passwords
+
+    cli.use_stack(stack)
+    assert "REWARDS_OWNER_DATABASE_URL" not in os.environ
+    cli.use_stack(stack, as_owner=True)
+
+    assert passwords["rewards_owner"] in os.environ["REWARDS_OWNER_DATABASE_URL"]
+    assert os.environ["REWARDS_CAPTURE_WAREHOUSE_PASSWORD"] == passwords["debezium"]
+    assert ConnectorSettings().capture_memberships_user == "debezium"
 
 
 def test_folder_without_a_stack_is_an_error_where_it_was_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from connectors import registration, watermarks
-from connectors.errors import ConnectError
+from connectors.errors import ConnectError, ConnectUnreachableError
+from connectors.rest import ConnectRest
 from connectors.settings import ConnectorSettings
 
 
@@ -140,6 +141,22 @@ def test_connect_that_is_not_there_is_an_error_after_the_timeout(
 
     with pytest.raises(ConnectError, match="does not answer"):
         registration.apply(ConnectorSettings(), timeout_seconds=0.3)
+
+
+def test_proxy_of_the_users_shell_is_not_asked_for_connect(
+    connect: FakeConnect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    assert ConnectRest(ConnectorSettings().connect_url).connectors() == {}
+
+
+def test_connect_that_does_not_answer_is_one_sentence() -> None:
+    with pytest.raises(
+        ConnectUnreachableError, match=r"^Kafka Connect does not answer at http://127.0.0.1:9: .*refused"
+    ):
+        ConnectRest("http://127.0.0.1:9").connectors()
 
 
 def test_deleted_connectors_are_missing(connect: FakeConnect, seeded: list[tuple[str, int]]) -> None:

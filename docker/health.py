@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from api.settings import WebSettings
+from api.core.settings import WebSettings
 from streams.errors import TransientError
 from streams.postgres.connection import connect, faults
 from streams.settings import StreamSettings

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg2
 
-from api.encryption import new_key
+from api.core.encryption import new_key
 from tests.integration.api.servers import Postgres
 
 PROJECT = Path(__file__).resolve().parents[2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from api.data.entries import Entry
+from api.entries.queries import Entry
 
 FACTS = {
     "billed": "1250.99", "paid": "1250.99", "open": "0.00",

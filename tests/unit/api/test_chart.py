@@ -5,7 +5,7 @@ import datetime as dt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.ui.chart import HEIGHT, MOST_STEPS, TICKS_WANTED, WIDTH, balance_chart
+from api.entries.chart import HEIGHT, MOST_STEPS, TICKS_WANTED, WIDTH, balance_chart
 
 DAY = dt.date(2026, 1, 1)
 

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from api.encryption import FORMAT, PREFIX_BYTES, FieldCipher, new_key
-from api.errors import DecryptionError, FieldKeysError
+from api.core.encryption import FORMAT, PREFIX_BYTES, FieldCipher, new_key
+from api.core.errors import DecryptionError, FieldKeysError
 from streams.errors import RewardsError, SettingsError
 
 OLD, NEW = bytes(range(64)), bytes(range(64, 128))

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from api.ui import formatting
+from api.core import formatting
 
 
 def test_negative_points_carry_a_minus_sign() -> None:

@@ -3,8 +3,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from api.dashboard.lag import STALE_SECONDS, report_lag
-from api.data.lag import PartitionLag
+from api.dashboard.report import STALE_SECONDS, PartitionLag, report_lag
 
 
 def row(partition: int, lag_records: int = 0, **values: Any) -> PartitionLag:

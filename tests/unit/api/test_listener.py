@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.listener import customers_of
+from api.core.listener import customers_of
 
 
 def test_payloads_are_joined() -> None:

@@ -5,7 +5,7 @@ import threading
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
-from api.live import QUEUE_UPDATES, Live, Picture, Update
+from api.core.live import QUEUE_UPDATES, Live, Picture, Update
 
 
 @dataclass

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import datetime as dt
 
-from api.data.redemptions import Traveller
-from api.schemas import TravellerOut
+from api.redemptions.queries import Traveller
+from api.redemptions.schemas import TravellerOut
 
 
 def test_personal_details_are_in_no_repr() -> None:

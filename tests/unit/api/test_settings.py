@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from api.settings import EncryptionSettings, WebSettings
+from api.core.settings import EncryptionSettings, WebSettings
 
 GOOD = {"database_url": "postgresql://somebody:hidden@127.0.0.1/x", "session_secret": "s" * 32}
 

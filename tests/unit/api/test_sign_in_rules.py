@@ -4,11 +4,11 @@ import hashlib
 
 import pytest
 
-from api.attempts import SignInAttempts
-from api.errors import Forbidden, NewPasswordRefused, TooManyAttempts
-from api.passwords import check_new_password, hash_password, needs_new_hash, password_matches
-from api.permissions import Role, Viewer
-from api.ui.sign_in import local_address
+from api.core.errors import Forbidden, NewPasswordRefused, TooManyAttempts
+from api.core.permissions import Role, Viewer
+from api.users.attempts import SignInAttempts
+from api.users.pages import local_address
+from api.users.passwords import check_new_password, hash_password, needs_new_hash, password_matches
 
 
 class Clock:

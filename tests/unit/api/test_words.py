@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from api.ui.words import explain, explain_cause
+from api.entries.explanation import explain, explain_cause
 from tests.unit.api.entries import entry
 
 NOT_SETTLED = {"settled_on": None}

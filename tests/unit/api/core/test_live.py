@@ -136,3 +136,64 @@ def test_lost_and_found_connection_is_told() -> None:
         await updates.aclose()
 
     asyncio.run(scenario())
+
+
+def test_silence_is_broken_by_signs_of_life() -> None:
+    async def scenario() -> None:
+        page, live = Page(), Live(interval_seconds=0, beat_seconds=0.02)
+        updates = live.updates("customer M-1", page.read)
+        assert (await following(updates))["all"] is True
+        assert [await following(updates) for _ in range(3)] == [{}, {}, {}]
+        page.balance = 5
+        live.changed(None)
+        assert {"numbers": {"balance": "5"}}.items() <= (await update_among_beats(updates)).items()
+        await updates.aclose()
+
+    asyncio.run(scenario())
+
+
+async def update_among_beats(updates: AsyncGenerator[Update]) -> Update:
+    while not (update := await following(updates)):
+        pass
+    return update
+
+
+def test_page_whose_time_is_over_is_ended_and_forgotten() -> None:
+    async def scenario() -> None:
+        page, live = Page(), Live(interval_seconds=0, beat_seconds=10, page_seconds=0.5)
+        seen = [update async for update in live.updates("customer M-1", page.read)]
+        assert seen[0]["all"] is True
+        assert not any(seen[1:])
+        live.changed(None)
+        await asyncio.sleep(0.05)
+        assert page.reads == 1
+
+    asyncio.run(scenario())
+
+
+def test_close_ends_a_page_that_waits_and_one_that_comes_later() -> None:
+    async def scenario() -> None:
+        page, live = Page(), Live(interval_seconds=0)
+        updates = live.updates("customer M-1", page.read)
+        await following(updates)
+        waiting = asyncio.create_task(anext(updates, None))
+        await asyncio.sleep(0)
+        live.close()
+        assert await asyncio.wait_for(waiting, 1) is None
+        assert [update async for update in live.updates("customer M-2", page.read)] == []
+
+    asyncio.run(scenario())
+
+
+def test_close_ends_a_page_that_does_not_keep_up() -> None:
+    async def scenario() -> None:
+        page, live = Page(), Live(interval_seconds=0)
+        updates = live.updates("customer M-1", page.read)
+        await following(updates)
+        for number in range(QUEUE_UPDATES):
+            live.connected(number % 2 == 0)
+        live.close()
+        live.connected(True)
+        assert [update async for update in updates] == []
+
+    asyncio.run(scenario())

@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from api.entries.explanation import explain, explain_cause
-from tests.unit.api.entries import entry
+from tests.unit.api.entries.made import entry
 
 NOT_SETTLED = {"settled_on": None}
 

@@ -40,7 +40,7 @@ from api.users.attempts import SignInAttempts
 VERSION: Final = "0.1.0"
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
-    # In this order the reference shows the JSON interface.
+    # The reference shows the JSON interface in this order.
     users_endpoints.router,
     customers_endpoints.router,
     groups_endpoints.router,
@@ -109,7 +109,7 @@ def create_server(settings: WebSettings, cipher: FieldCipher, *, host: str, port
     """Return the server of the app; when it stops, answers that take longer than `stop_seconds` are cut off."""
     app = create_app(settings, cipher)
     config = uvicorn.Config(
-        # `Edge` is around everything, not among the middlewares, so that the answer to a fault of ours has its headers too.
+        # `Edge` wraps the whole app, middlewares included: the answer to a fault of ours gets its headers too.
         Edge(app),
         host=host,
         port=port,

@@ -55,7 +55,7 @@ class User(Base):
 
 
 class Division(Base):
-    """A company of the group. `code` is the company abbreviation of program-terms.md."""
+    """A company of the corporation. `code` is the company abbreviation of program-terms.md."""
 
     __tablename__ = "divisions"
 
@@ -79,7 +79,7 @@ class Customer(Base):
 
 
 class RewardFavorite(Base):
-    """A group that a user keeps at hand."""
+    """A reward group that a user keeps at hand."""
 
     __tablename__ = "reward_favorites"
 
@@ -126,7 +126,7 @@ class PrizeRedemptionBatch(Base):
 
 
 class PrizeRedemption(Base):
-    """A prize that a user took, with what was needed to hand it over. Its points stand in the log as an entry."""
+    """A prize that a user took, with what it takes to hand it over. Its points stand in the log as an entry."""
 
     __tablename__ = "prize_redemptions"
 
@@ -163,7 +163,7 @@ class PrizeRedemption(Base):
 
 
 class PropertyDevelopmentPoints(Base):
-    """Points that a group was given for developing a property. They stand in the log as an entry."""
+    """Points that a reward group got for developing a property. They stand in the log as an entry."""
 
     __tablename__ = "property_development_points"
 

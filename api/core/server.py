@@ -10,7 +10,7 @@ from api.core.live import Live
 
 
 class Server(uvicorn.Server):
-    """A server that closes `live` first.
+    """A uvicorn server that closes `live` before it stops.
 
     uvicorn waits for open responses before it shuts the app down, and a page's stream stays open for minutes.
     """

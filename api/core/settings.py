@@ -25,7 +25,7 @@ class WebSettings(BaseSettings):
     """Dates and times are shown in this zone; its date is the business date."""
 
     session_hours: float = Field(default=12, gt=0)
-    """A session ends so long after its sign in."""
+    """A session ends so long after its sign-in."""
     sign_in_failures: int = Field(default=5, ge=1)
     """After so many failed sign-ins within `sign_in_window_minutes` an e-mail has to wait."""
     sign_in_window_minutes: float = Field(default=15, gt=0)

@@ -1,4 +1,4 @@
-"""The web app: pages, JSON and live updates over what the stream wrote, put together."""
+"""Composes the website of its features: pages, JSON and live updates over what the stream wrote."""
 
 from __future__ import annotations
 
@@ -6,33 +6,63 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
+from typing import Final
 
-from fastapi import FastAPI
+import uvicorn
+from fastapi import APIRouter, FastAPI
 from starlette.middleware.sessions import SessionMiddleware
-from starlette.responses import Response
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
-from api import endpoints, health, sessions
-from api.attempts import SignInAttempts
-from api.dashboard import lag
-from api.database import Database
-from api.encryption import FieldCipher
-from api.listener import Listener
-from api.live import Live
-from api.middleware import Edge
-from api.settings import WebSettings
-from api.ui import new_password, pages, reference, sign_in
-from api.ui.errors import add_error_handlers
-from api.ui.templating import STATIC, make_environment
+from api.core import sessions
+from api.core.database import Database
+from api.core.encryption import FieldCipher
+from api.core.error_handlers import add_error_handlers
+from api.core.listener import Listener
+from api.core.live import Live
+from api.core.middleware import Edge
+from api.core.server import Server
+from api.core.settings import WebSettings
+from api.core.static_files import KeptStaticFiles
+from api.core.templating import make_environment
+from api.customers import endpoints as customers_endpoints
+from api.customers import pages as customers_pages
+from api.dashboard import endpoints as dashboard_endpoints
+from api.dashboard import pages as dashboard_pages
+from api.entries.explanation import explain
+from api.groups import endpoints as groups_endpoints
+from api.groups import pages as groups_pages
+from api.health import endpoints as health_endpoints
+from api.redemptions import endpoints as redemptions_endpoints
+from api.reference import pages as reference_pages
+from api.users import endpoints as users_endpoints
+from api.users import pages as users_pages
+from api.users.attempts import SignInAttempts
 
-VERSION = "0.1.0"
+VERSION: Final = "0.1.0"
+
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    # The reference shows the JSON interface in this order.
+    users_endpoints.router,
+    customers_endpoints.router,
+    groups_endpoints.router,
+    redemptions_endpoints.router,
+    dashboard_endpoints.router,
+    health_endpoints.router,
+    users_pages.router,
+    customers_pages.router,
+    groups_pages.router,
+    dashboard_pages.router,
+    reference_pages.router,
+)
 
 
-def create_app(settings: WebSettings, cipher: FieldCipher) -> Edge:
+def create_app(settings: WebSettings, cipher: FieldCipher) -> FastAPI:
     """Return the app, which connects to the database when it is started. The cipher reads personal details."""
     database = Database(settings.database_url.get_secret_value(), connections=settings.database_connections)
-    live = Live(interval_seconds=settings.live_interval_ms / 1000)
+    live = Live(
+        interval_seconds=settings.live_interval_ms / 1000,
+        beat_seconds=settings.live_beat_seconds,
+        page_seconds=settings.live_minutes * 60,
+    )
     listener = Listener(settings.database_url.get_secret_value(), live.changed, live.connected)
 
     @contextlib.asynccontextmanager
@@ -56,13 +86,13 @@ def create_app(settings: WebSettings, cipher: FieldCipher) -> Edge:
     app.state.cipher = cipher
     app.state.live = live
     app.state.listener = listener
-    app.state.templates = make_environment(settings)
+    app.state.templates = make_environment(settings.zone, {"explain": explain})
     app.state.attempts = SignInAttempts(
         failures=settings.sign_in_failures, window_seconds=settings.sign_in_window_minutes * 60, clock=time.monotonic
     )
-    for module in (endpoints, health, sign_in, new_password, pages, lag, reference):
-        app.include_router(module.router)
-    app.mount("/static", _Static(directory=STATIC), name="static")
+    for router in ROUTERS:
+        app.include_router(router)
+    app.mount("/static", KeptStaticFiles(), name="static")
     add_error_handlers(app)
     app.add_middleware(
         SessionMiddleware,
@@ -72,18 +102,20 @@ def create_app(settings: WebSettings, cipher: FieldCipher) -> Edge:
         same_site="lax",
         https_only=settings.web_https,
     )
-    # Around everything, not among the middlewares: also the answer to a fault of ours gets its headers.
-    return Edge(app)
+    return app
 
 
-class _Static(StaticFiles):
-    """Static files, kept by browsers for a year: their addresses change with their content."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        """One file."""
-        response = await super().get_response(path, scope)
-        if response.status_code in {200, 304} and b"v=" in scope.get("query_string", b""):
-            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-        else:
-            response.headers["Cache-Control"] = "no-cache"
-        return response
+def create_server(settings: WebSettings, cipher: FieldCipher, *, host: str, port: int, stop_seconds: int = 3) -> Server:
+    """Return the server of the app; when it stops, answers that take longer than `stop_seconds` are cut off."""
+    app = create_app(settings, cipher)
+    config = uvicorn.Config(
+        # `Edge` wraps the whole app, middlewares included: the answer to a fault of ours gets its headers too.
+        Edge(app),
+        host=host,
+        port=port,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=stop_seconds,
+    )
+    return Server(config, app.state.live)

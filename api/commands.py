@@ -1,4 +1,4 @@
-"""The commands of the website, `rewards api …`, and of what it keeps encrypted, `rewards encryption …`."""
+"""The command line of the website, `rewards api …`, and of the values that it encrypts, `rewards encryption …`."""
 
 from __future__ import annotations
 
@@ -20,38 +20,35 @@ def serve(
     """Run the web app until it is stopped."""
     if context.invoked_subcommand is not None:
         return
-    import uvicorn
+    import contextlib
 
-    from api.app import create_app
-    from api.encryption import FieldCipher
-    from api.logs import log_to_standard_error
-    from api.settings import EncryptionSettings, WebSettings
+    from api.app import create_server
+    from api.core.encryption import FieldCipher
+    from api.core.logs import log_to_standard_error
+    from api.core.settings import EncryptionSettings, WebSettings
 
     settings = WebSettings.model_validate({})
-    # Also where nothing is encrypted yet: a wrong key shows at the start, not when a trip has to be booked.
+    # The key is needed also where nothing is encrypted yet: a wrong one shows now, not when a trip has to be booked.
     cipher = FieldCipher.from_setting(EncryptionSettings.model_validate({}).field_keys.get_secret_value())
     log_to_standard_error()
-    uvicorn.run(
-        create_app(settings, cipher),
-        host=host or settings.web_host,
-        port=settings.web_port if port is None else port,
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_graceful_shutdown=3,
+    server = create_server(
+        settings, cipher, host=host or settings.web_host, port=settings.web_port if port is None else port
     )
+    # uvicorn stops in good order on Ctrl-C, and then raises it again.
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
 
 
 @app.command()
 def samples() -> None:
     """Write the sample's roles, groups, customers, prizes and users where they are missing."""
-    from api.data.samples import write_samples
-    from api.database import Database
-    from api.settings import DatabaseSettings
+    from api.core.database import Database
+    from api.core.settings import DatabaseSettings
+    from api.samples.commands import write_samples
 
     database = Database(DatabaseSettings.model_validate({}).database_url.get_secret_value(), connections=2)
     try:
-        with database.writing.begin() as session:
+        with database.write_sessions.begin() as session:
             added = write_samples(session)
     finally:
         database.close()
@@ -63,7 +60,7 @@ def logins(*, as_json: Annotated[bool, typer.Option("--json", help="For programs
     """Print the sample logins."""
     import json
 
-    from api.data.samples import LOGINS
+    from api.samples.rows import LOGINS
 
     if as_json:
         found = [{"email": o.email, "password": o.password, "role": o.role.title, "sees": o.sees} for o in LOGINS]
@@ -76,8 +73,8 @@ def logins(*, as_json: Annotated[bool, typer.Option("--json", help="For programs
 
 @encryption_app.command("new-key")
 def new_key() -> None:
-    """Print a fresh key for REWARDS_FIELD_KEYS. It stands nowhere else: keep it as docs/encryption.md says."""
-    from api import encryption
+    """Print a fresh key for REWARDS_FIELD_KEYS. It is stored nowhere: keep it as docs/encryption.md says."""
+    from api.core import encryption
 
     typer.echo(encryption.new_key())
 
@@ -91,17 +88,18 @@ def rotate() -> None:
     """
     from sqlalchemy.exc import OperationalError
 
-    from api.data.encrypted import Rotation, count_outdated
-    from api.data.encrypted import rotate as rotate_values
-    from api.database import Database
-    from api.encryption import FieldCipher
-    from api.settings import DatabaseSettings, EncryptionSettings
+    from api.core.database import Database
+    from api.core.encryption import FieldCipher
+    from api.core.settings import DatabaseSettings, EncryptionSettings
+    from api.rotation.commands import Rotation
+    from api.rotation.commands import rotate as rotate_values
+    from api.rotation.queries import count_outdated
     from streams.errors import TransientError
 
     cipher = FieldCipher.from_setting(EncryptionSettings.model_validate({}).field_keys.get_secret_value())
     database = Database(DatabaseSettings.model_validate({}).database_url.get_secret_value(), connections=2)
     try:
-        with database.looking.begin() as session:
+        with database.read_sessions.begin() as session:
             total = count_outdated(session, cipher)
         with typer.progressbar(length=total, label="Encrypting anew", file=sys.stderr) as bar:
 

@@ -17,7 +17,7 @@ from typing import Final
 
 import pymysql
 
-from api.encryption import new_key
+from api.core.encryption import new_key
 from bench import legacy_data
 from bench.figures import Figure, Section, peak_memory_mb
 from bench.stack import BenchStack

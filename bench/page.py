@@ -19,7 +19,7 @@ from typing import Final
 import psycopg2
 from playwright.sync_api import Page, sync_playwright
 
-from api.data.samples import LOGINS
+from api.samples.rows import LOGINS
 from bench.figures import Figure, Section, load_average, percentile
 from bench.stack import BenchStack, until
 from bench.workload import Document, charge, insert, known_members, payment

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from api.settings import WebSettings
+from api.core.settings import WebSettings
 from streams.errors import TransientError
 from streams.generation import LIVE
 from streams.postgres.session import connect, faults

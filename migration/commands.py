@@ -129,7 +129,7 @@ def plan(
     """
     import time
 
-    from api.encryption import FieldCipher, new_key
+    from api.core.encryption import FieldCipher, new_key
     from migration import terminal
     from migration.run import plan as make_plan
 
@@ -158,8 +158,8 @@ def run(
 
     Exit codes: 0 everything moved, but for the rows that the report names; 1 it failed (the reason is printed).
     """
-    from api.encryption import FieldCipher
-    from api.settings import EncryptionSettings
+    from api.core.encryption import FieldCipher
+    from api.core.settings import EncryptionSettings
     from migration import terminal
     from migration.run import run as do_run
 
@@ -181,8 +181,8 @@ def verify(source: From, *, as_json: AsJson = False) -> None:
     """
     from dataclasses import asdict
 
-    from api.encryption import FieldCipher
-    from api.settings import EncryptionSettings
+    from api.core.encryption import FieldCipher
+    from api.core.settings import EncryptionSettings
     from migration import terminal
     from migration.report import report as last_run
     from migration.verify import verify as compare

@@ -7,7 +7,7 @@ from typing import Final
 
 import pymysql
 
-from api.encryption import FieldCipher
+from api.core.encryption import FieldCipher
 from migration import copytext
 from migration.errors import MigrationError
 from migration.lines import MARK, Query

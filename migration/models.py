@@ -45,7 +45,7 @@ class MigrationFinding(Base):
     """The legacy column."""
     rule: Mapped[str] = mapped_column(primary_key=True)
     old: Mapped[bytes | None] = mapped_column(LargeBinary)
-    """The bytes that stood there; encrypted where the column is (api/encryption.py)."""
+    """The bytes that stood there; encrypted where the column is (api/core/encryption.py)."""
     new: Mapped[str | None]
     """What stands in the new database now; `(encrypted)` where the column is."""
     encrypted: Mapped[bool]

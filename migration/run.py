@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
-from api.encryption import FieldCipher
+from api.core.encryption import FieldCipher
 from migration import entries, legacy, target
 from migration.acceptance import Acceptance, Zones, accept
 from migration.connection import division_ids

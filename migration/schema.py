@@ -11,7 +11,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from api.data import models as api_models
+from api.core import models as api_models
 from migration import models as migration_models
 from streams.postgres.models import Base
 

@@ -14,7 +14,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from api.listener import CHANNEL
+from api.core.listener import CHANNEL
 from migration.connection import connect
 from migration.errors import MigrationError
 from migration.map import TABLES

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-from api.encryption import FieldCipher, place_in
+from api.core.encryption import FieldCipher, place_in
 from migration import copytext
 from migration.acceptance import Acceptance
 from migration.errors import MigrationError, UncoveredError

@@ -15,8 +15,8 @@ import psycopg2
 import psycopg2.extensions
 from psycopg2 import sql
 
-from api.encryption import FieldCipher, place_in
-from api.errors import DecryptionError
+from api.core.encryption import FieldCipher, place_in
+from api.core.errors import DecryptionError
 from migration import legacy
 from migration.acceptance import Acceptance, Zones, accept
 from migration.comparison import ENTRY, Comparison, Key, Values, match

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from api.encryption import FieldCipher
+from api.core.encryption import FieldCipher
 from connectors.settings import PROJECT
 from tests.contract.compose import EXAMPLE, environment_file, services
 

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings
 from typer.core import TyperGroup
 
 import cli
-from api.settings import DatabaseSettings, EncryptionSettings, WebSettings
+from api.core.settings import DatabaseSettings, EncryptionSettings, WebSettings
 from connectors.feed.settings import FeedSettings
 from connectors.local import connect, kafka, postgres
 from connectors.local.folder import Secrets

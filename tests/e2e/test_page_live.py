@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 from playwright.sync_api import Page, expect
 
-from api.data.samples import LOGINS
+from api.samples.rows import LOGINS
 
 CUSTOMER = "M-1001"
 INSERT = """

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from api.encryption import new_key
+from api.core.encryption import new_key
 from connectors.local.binaries import MariaDb
 from tests.integration.api.servers import Postgres
 

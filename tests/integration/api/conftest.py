@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from api.data.samples import LOGINS
+from api.samples.rows import LOGINS
 from tests.integration.api.ledger import TODAY, Ledger
 from tests.integration.api.servers import Postgres, running_site
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.encryption import FieldCipher
+from api.core.encryption import FieldCipher
 from tests.integration.api.servers import FIELD_KEY, Postgres
 
 CIPHER = FieldCipher.from_setting(FIELD_KEY)

@@ -17,14 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
-import uvicorn
 from psycopg2 import sql
 
-from api.app import create_app
-from api.data.samples import write_samples
-from api.database import Database
-from api.encryption import FieldCipher, new_key
-from api.settings import WebSettings
+from api.app import create_server
+from api.core.database import Database
+from api.core.encryption import FieldCipher, new_key
+from api.core.settings import WebSettings
+from api.samples.commands import write_samples
 from connectors.local import accounts, binaries
 from connectors.settings import LocalSettings
 from migration import schema
@@ -129,7 +128,7 @@ def _make_template(server: Postgres) -> None:
         cursor.execute(sql.SQL("CREATE DATABASE {} OWNER rewards_owner").format(sql.Identifier(TEMPLATE)))
     schema.upgrade(server.url(TEMPLATE, "rewards_owner"))
     database = Database(server.url(TEMPLATE))
-    with database.writing.begin() as session:
+    with database.write_sessions.begin() as session:
         write_samples(session)
     database.close()
 
@@ -144,15 +143,8 @@ def running_site(url: str, **settings: object) -> Iterator[str]:
         "live_beat_seconds": 0.3,
         **settings,
     }
-    config = uvicorn.Config(
-        create_app(WebSettings.model_validate(values), FieldCipher.from_setting(FIELD_KEY)),
-        host="127.0.0.1",
-        port=0,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=1,
-    )
-    server = uvicorn.Server(config)
+    cipher = FieldCipher.from_setting(FIELD_KEY)
+    server = create_server(WebSettings.model_validate(values), cipher, host="127.0.0.1", port=0, stop_seconds=1)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from api.commands import app
-from api.data.samples import LOGINS
+from api.samples.rows import LOGINS
 from tests.integration.api.servers import Postgres
 
 

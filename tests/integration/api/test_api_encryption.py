@@ -7,11 +7,11 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from api.commands import encryption_app
-from api.data import encrypted as encrypted_columns
-from api.data.encrypted import Rotation, rotate
-from api.database import Database
-from api.encryption import FieldCipher, new_key
-from api.errors import DecryptionError
+from api.core.database import Database
+from api.core.encryption import FieldCipher, new_key
+from api.core.errors import DecryptionError
+from api.rotation import commands as rotation_commands
+from api.rotation.commands import Rotation, rotate
 from streams.errors import TransientError
 from tests.integration.api.redemptions import BORN, PASSPORT, encrypted, redeem
 from tests.integration.api.servers import Postgres, free_port
@@ -26,7 +26,7 @@ def settings(postgres: Postgres, database: str, monkeypatch: pytest.MonkeyPatch)
     """Both keys, the new one in front, and seven redemptions under the old one."""
     monkeypatch.setenv("REWARDS_DATABASE_URL", postgres.url(database))
     monkeypatch.setenv("REWARDS_FIELD_KEYS", f"{NEW},{OLD}")
-    monkeypatch.setattr(encrypted_columns, "BATCH_ROWS", 2)
+    monkeypatch.setattr(rotation_commands, "BATCH_ROWS", 2)
     for number in range(1, 8):
         birthdate = None if number == 3 else BORN
         redeem(postgres, database, number, **encrypted(number, birthdate, f"{PASSPORT} {number}", UNDER_OLD))

@@ -9,8 +9,8 @@ import re
 import httpx
 import pytest
 
-from api import renewal
-from api.logs import JsonFormatter
+from api.core.logs import JsonFormatter
+from api.users import commands, renewal
 from tests.integration.api.conftest import PASSWORDS
 from tests.integration.api.ledger import Ledger
 from tests.integration.api.servers import Postgres
@@ -274,7 +274,7 @@ def test_password_that_changed_at_the_same_moment_is_not_overwritten(
             cursor.execute("UPDATE users SET password_hash = 'first' WHERE email = %s", (MARIA,))
         return f"second, of {len(password)}"
 
-    monkeypatch.setattr(renewal, "hash_password", change_first)
+    monkeypatch.setattr(commands, "hash_password", change_first)
     body = {"email": MARIA, "password": PASSWORDS[MARIA], "new_password": GOOD}
     answer = anybody.post("/api/password", json=body)
     assert answer.status_code == 401

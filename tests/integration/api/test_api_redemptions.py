@@ -7,7 +7,7 @@ import logging
 import httpx
 import pytest
 
-from api.logs import JsonFormatter
+from api.core.logs import JsonFormatter
 from tests.integration.api.conftest import SignIn
 from tests.integration.api.redemptions import BORN, PASSPORT, encrypted, redeem
 from tests.integration.api.servers import Postgres

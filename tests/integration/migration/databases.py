@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import psycopg2
 from psycopg2 import sql
 
-from api.encryption import FieldCipher
+from api.core.encryption import FieldCipher
 from connectors.local.mariadb import Server
 from connectors.settings import PROJECT
 from migration import run as migration_run

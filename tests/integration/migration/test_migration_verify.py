@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from api.encryption import FieldCipher, new_key
-from api.passwords import hash_password
+from api.core.encryption import FieldCipher, new_key
+from api.users.passwords import hash_password
 from migration import verify as verification
 from migration.comparison import SHOWN
 from migration.errors import MigrationError

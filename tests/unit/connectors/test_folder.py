@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from api.encryption import FieldCipher
+from api.core.encryption import FieldCipher
 from connectors.errors import StackError, StackNotRunningError
 from connectors.local.folder import HOST, LISTENERS, StackFolder
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import LargeBinary
 
 import migration.rules
-from api.data.encrypted import ENCRYPTED
+from api.core.encrypted_columns import ENCRYPTED
 from migration import schema
 from migration.connection import newest_version
 from migration.map import LEFT_BEHIND, TABLES, Table

@@ -1,0 +1,67 @@
+"""The settings of the website. They come from the environment (`REWARDS_…`), which is read nowhere else."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class WebSettings(BaseSettings):
+    """The settings of the web process."""
+
+    model_config = SettingsConfigDict(env_prefix="REWARDS_", extra="ignore")
+
+    database_url: SecretStr
+    """`sunroc_rewards`, as the application's role: postgresql://…"""
+    session_secret: SecretStr = Field(min_length=32)
+    """Signs the session cookie; changing it signs everybody out."""
+    web_host: str = "127.0.0.1"
+    web_port: int = Field(default=8000, ge=0, le=65535)
+    web_https: bool = False
+    """Set it where the site is served over https: browsers then send the cookie over https only."""
+    timezone: str = "America/Denver"
+    """Dates and times are shown in this zone; its date is the business date."""
+
+    session_hours: float = Field(default=12, gt=0)
+    """A session ends so long after its sign-in."""
+    sign_in_failures: int = Field(default=5, ge=1)
+    """After so many failed sign-ins within `sign_in_window_minutes` an e-mail has to wait."""
+    sign_in_window_minutes: float = Field(default=15, gt=0)
+    database_connections: int = Field(default=20, ge=2)
+    live_interval_ms: int = Field(default=100, ge=0)
+    """Two live updates of the same page are at least so far apart; the first of a burst is sent at once."""
+    live_beat_seconds: float = Field(default=5, gt=0, lt=15)
+    """After so long without an update an open page is sent a sign of life; it gives up after 15 s of silence."""
+    live_minutes: float = Field(default=5, gt=0)
+    """A live connection ends after so long; the page connects again and is authorised again."""
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, value: str) -> str:
+        ZoneInfo(value)
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The business zone."""
+        return ZoneInfo(self.timezone)
+
+
+class DatabaseSettings(BaseSettings):
+    """The settings of the one-shot commands: only the database."""
+
+    model_config = SettingsConfigDict(env_prefix="REWARDS_", extra="ignore")
+
+    database_url: SecretStr
+
+
+class EncryptionSettings(BaseSettings):
+    """The settings of whatever reads or writes personal details: the web process, `rewards encryption`, the migration."""
+
+    # A validation error shows the value that was given, which here would be a key.
+    model_config = SettingsConfigDict(env_prefix="REWARDS_", extra="ignore", hide_input_in_errors=True)
+
+    field_keys: SecretStr
+    """Comma-separated keys of `rewards encryption new-key`; the first one encrypts. `FieldCipher.from_setting` takes them."""

@@ -1,0 +1,1 @@
+"""Customers: the list that the office searches, and one customer's page."""

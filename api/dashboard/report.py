@@ -1,0 +1,106 @@
+"""The report of consumer lag: agents with their partitions, and how each one does. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final, Literal
+
+STALE_SECONDS: Final = 5.0
+"""The lag process measures every second: after so long it is down, or cannot reach Kafka."""
+BEHIND_SECONDS: Final = 5.0
+FULL_BAR_RECORDS_AT_LEAST: Final = 100
+"""A bar is full at the greatest lag there is, but a handful of records does not look like much."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionLag:
+    """The latest measurement of one partition."""
+
+    consumer_group: str
+    agent: str
+    topic: str
+    partition: int
+    committed_offset: int | None
+    end_offset: int
+    lag_records: int
+    lag_seconds: float
+    member: str | None
+    measured_at: dt.datetime
+    age_seconds: float
+    """The time since the measurement, by the database's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLag:
+    """One agent's partitions."""
+
+    name: str
+    consumer_group: str
+    partitions: list[PartitionLag]
+
+    @property
+    def topics(self) -> list[str]:
+        """The topics that it reads."""
+        return sorted({row.topic for row in self.partitions})
+
+    @property
+    def lag_records(self) -> int:
+        """The lag of all partitions together."""
+        return sum(row.lag_records for row in self.partitions)
+
+    @property
+    def lag_seconds_max(self) -> float:
+        """The lag of the partition that is furthest behind."""
+        return max(row.lag_seconds for row in self.partitions)
+
+    @property
+    def unowned_partitions(self) -> int:
+        """How many partitions nobody reads."""
+        return sum(row.member is None for row in self.partitions)
+
+    @property
+    def state(self) -> str:
+        """How the agent does, in words."""
+        if self.unowned_partitions == len(self.partitions):
+            return "Nobody reads it"
+        if self.unowned_partitions:
+            plural = "" if self.unowned_partitions == 1 else "s"
+            return f"{self.unowned_partitions} partition{plural} without a reader"
+        if self.lag_seconds_max >= BEHIND_SECONDS:
+            return "Behind"
+        return "Keeping up" if self.lag_records else "Caught up"
+
+    @property
+    def tone(self) -> Literal["good", "warn", "bad"]:
+        """The color of the state."""
+        if self.unowned_partitions:
+            return "bad"
+        return "warn" if self.lag_seconds_max >= BEHIND_SECONDS else "good"
+
+
+@dataclass(frozen=True, slots=True)
+class LagReport:
+    """The lag of every agent, and whether the measurements are fresh."""
+
+    state: Literal["none", "stale", "fresh"]
+    age_seconds: float
+    """The time since the latest measurement of any partition; 0 where there is none."""
+    agents: list[AgentLag]
+
+    def bar(self, row: PartitionLag) -> float:
+        """Return how much of a partition's bar is filled, in percent."""
+        full = max(FULL_BAR_RECORDS_AT_LEAST, *(row.lag_records for agent in self.agents for row in agent.partitions))
+        return round(100 * row.lag_records / full, 1)
+
+
+def report_lag(rows: Sequence[PartitionLag]) -> LagReport:
+    """Group the measurements by agent and judge their age."""
+    agents = [
+        AgentLag(name, consumer_group, list(found))
+        for (consumer_group, name), found in groupby(rows, key=lambda row: (row.consumer_group, row.agent))
+    ]
+    age_seconds = min((row.age_seconds for row in rows), default=0.0)
+    return LagReport("none" if not rows else "stale" if age_seconds > STALE_SECONDS else "fresh", age_seconds, agents)

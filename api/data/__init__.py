@@ -1,1 +1,0 @@
-"""The website's tables and one query module a question."""

@@ -1,0 +1,1 @@
+"""The log of points: why a balance is what it is."""

@@ -1,0 +1,102 @@
+"""Reads the log: its entries, the newest first, and the points by day that the balance over time adds up from."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from api.core.permissions import Viewer
+from streams.postgres.models import PointEntry
+
+LOG_PAGE: Final = 25
+"""A page shows so many entries at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogScope:
+    """A customer's log or a reward group's.
+
+    With a customer: its own entries, and those of its reward group that belong to no customer. Without: all of the group's.
+    """
+
+    customer_master_id: str | None = None
+    reward_group_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One change of what something is worth, and why."""
+
+    id: int
+    reward_group_id: int
+    customer_master_id: str | None
+    company: str | None
+    document: str | None
+    kind: str
+    stage: int
+    points_before: int
+    points_after: int
+    delta: int
+    effective_on: dt.date
+    recorded_at: dt.datetime
+    cause: str
+    committed_at: dt.datetime | None
+    facts: dict[str, Any]
+
+
+def log_entries(
+    session: Session, viewer: Viewer, scope: LogScope, *, before: int | None = None, limit: int = LOG_PAGE
+) -> list[Entry]:
+    """Return the entries with an id below `before` (keyset paging), the newest first.
+
+    Raises:
+        Forbidden: the viewer may not see the reward group, or the customer is in none and the viewer is not of the office.
+
+    """
+    viewer.require_group(scope.reward_group_id)
+    query = select(
+        PointEntry.id,
+        PointEntry.reward_group_id,
+        PointEntry.customer_master_id,
+        PointEntry.company,
+        PointEntry.document,
+        PointEntry.kind,
+        PointEntry.stage,
+        PointEntry.points_before,
+        PointEntry.points_after,
+        PointEntry.delta,
+        PointEntry.effective_on,
+        PointEntry.recorded_at,
+        PointEntry.cause,
+        PointEntry.committed_at,
+        PointEntry.facts,
+    ).where(_belongs(scope))
+    if before is not None:
+        query = query.where(PointEntry.id < before)
+    rows = session.execute(query.order_by(PointEntry.id.desc()).limit(limit)).mappings()
+    return [Entry(**row) for row in rows]
+
+
+def points_by_day(session: Session, viewer: Viewer, scope: LogScope) -> list[tuple[dt.date, int]]:
+    """Return the sum of the entries that take effect on each day, by day, without days that have none; raise `Forbidden`."""
+    viewer.require_group(scope.reward_group_id)
+    rows = session.execute(
+        select(PointEntry.effective_on, func.sum(PointEntry.delta))
+        .where(_belongs(scope))
+        .group_by(PointEntry.effective_on)
+        .order_by(PointEntry.effective_on)
+    )
+    return [(day, int(points)) for day, points in rows]
+
+
+def _belongs(scope: LogScope) -> ColumnElement[bool]:
+    if scope.customer_master_id is None:
+        return PointEntry.reward_group_id == scope.reward_group_id
+    own = PointEntry.customer_master_id == scope.customer_master_id
+    if scope.reward_group_id is None:
+        return own
+    return or_(own, and_(PointEntry.reward_group_id == scope.reward_group_id, PointEntry.customer_master_id.is_(None)))

@@ -1,0 +1,1 @@
+"""Reward groups: customers that share a balance."""

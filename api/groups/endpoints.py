@@ -1,0 +1,36 @@
+"""Reward groups as JSON: the same queries as the pages, with the same permissions."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from api.core.database import ReadSession
+from api.core.parameters import Before, GroupId, Limit
+from api.core.schemas import NOT_FOUND, PROBLEMS
+from api.core.sessions import SignedIn
+from api.entries.queries import LogScope, log_entries
+from api.entries.schemas import EntriesOut, page_of_entries
+from api.groups.queries import read_group
+from api.groups.schemas import GroupOut, GroupTotals, MemberOut
+
+router = APIRouter(prefix="/api/groups", tags=["groups"], responses=PROBLEMS | NOT_FOUND)
+
+
+@router.get("/{reward_group_id}")
+def group(viewer: SignedIn, session: ReadSession, reward_group_id: GroupId) -> GroupOut:
+    """Show a reward group's balance and its members."""
+    overview = read_group(session, viewer, reward_group_id)
+    return GroupOut(
+        group=GroupTotals.model_validate(overview.group),
+        as_of=overview.as_of,
+        members=[MemberOut.model_validate(member) for member in overview.members],
+    )
+
+
+@router.get("/{reward_group_id}/entries")
+def group_entries(
+    viewer: SignedIn, session: ReadSession, reward_group_id: GroupId, before: Before = None, limit: Limit = 50
+) -> EntriesOut:
+    """Show the log of a reward group, the newest entry first."""
+    scope = LogScope(reward_group_id=reward_group_id)
+    return page_of_entries(log_entries(session, viewer, scope, before=before, limit=limit + 1), limit)

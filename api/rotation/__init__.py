@@ -1,0 +1,1 @@
+"""Rotation of keys: every encrypted value is brought under the first key."""

@@ -1,0 +1,1 @@
+"""The sample data that the website can be tried out with."""

@@ -11,9 +11,9 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 
-from streams.publisher import Publisher
 from streams.topic_admin import ensure_topics
 from streams.topics import RECORD_BYTES_MAX, TopicSpec
+from streams.worker.publisher import Publisher
 from tests.stack import Stack
 
 OVERHEAD = 1_024

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,8 +10,6 @@ from typing import Any, Final
 from api.core.formatting import day, points
 from api.entries.queries import Entry
 
-_DAY: Final = re.compile(r"^day (\d{4}-\d{2}-\d{2})$")
-_ROWS: Final = re.compile(r"^change of rows? (?P<rows>.+) at (?P<position>[0-9A-F]+/[0-9A-F]+)$")
 _OTHER_KINDS: Final = {
     "redemption": ("Redeemed", "Redemption cancelled"),
     "adjustment": ("Adjustment in your favor", "Adjustment"),
@@ -32,18 +29,25 @@ class Explanation:
 def explain(entry: Entry) -> Explanation:
     """Say what an entry is; the points themselves are shown beside it."""
     headline = {"reward": _reward, "penalty": _penalty}.get(entry.kind, _other)(entry)
-    return Explanation(headline, explain_cause(entry.cause))
+    return Explanation(headline, explain_cause(entry.cause_data, entry.cause))
 
 
-def explain_cause(cause: str) -> str:
-    """Return the cause as a sentence; a cause of an unknown form is shown as it stands."""
-    if match := _ROWS.match(cause):
-        rows, position = match["rows"], match["position"]
-        plural = "," in rows or " and " in rows
-        return f"Row{'s' if plural else ''} {rows} of the warehouse changed (source position {position})."
-    if match := _DAY.match(cause):
-        return f"The business date became {day(match[1])}."
-    return f"{cause[:1].upper()}{cause[1:]}." if cause else "No cause was recorded."
+def explain_cause(data: Mapping[str, Any], sentence: str) -> str:
+    """Return a cause in words; one of a kind that is not told apart here is shown by its sentence."""
+    match data.get("kind"):
+        case "rows":
+            rows, count = data["rows"], data["row_count"]
+            more = f" and {count - len(rows)} more" if count > len(rows) else ""
+            named = f"Row{'s' if count > 1 else ''} {', '.join(map(str, rows))}{more}"
+            return f"{named} of the warehouse changed (source position {data['lsn']})."
+        case "day":
+            return f"The business date became {day(dt.date.fromisoformat(data['business_date']))}."
+        case "reload":
+            return f"The table was loaded again without these rows (source position {data['lsn']})."
+        case "snapshot":
+            return f"A new snapshot of the table did not show these rows (source position {data['lsn']})."
+        case _:
+            return f"{sentence[:1].upper()}{sentence[1:]}." if sentence else "No cause was recorded."
 
 
 def _reward(entry: Entry) -> str:
@@ -64,7 +68,7 @@ def _reward(entry: Entry) -> str:
 
 def _reward_gone(entry: Entry, settled_on: dt.date | None, deadline_on: dt.date | None) -> str:
     name = _name(entry)
-    if entry.cause.startswith("enrolment"):
+    if entry.cause_data.get("kind") == "enrolment":
         return f"{name} no longer earns points here: the enrolment changed"
     if settled_on is None and deadline_on is None:
         return f"{name} no longer earns points: none of its lines counts any more"

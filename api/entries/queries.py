@@ -44,6 +44,9 @@ class Entry:
     effective_on: dt.date
     recorded_at: dt.datetime
     cause: str
+    """A sentence for plain SQL."""
+    cause_data: dict[str, Any]
+    """The same as data, with its `kind` (streams/state/causes.py)."""
     committed_at: dt.datetime | None
     facts: dict[str, Any]
 
@@ -72,6 +75,7 @@ def log_entries(
         PointEntry.effective_on,
         PointEntry.recorded_at,
         PointEntry.cause,
+        PointEntry.cause_data,
         PointEntry.committed_at,
         PointEntry.facts,
     ).where(_belongs(scope))

@@ -30,6 +30,7 @@ class EntryOut(Shape):
     recorded_at: dt.datetime
     committed_at: dt.datetime | None
     cause: str
+    cause_data: dict[str, Any]
     facts: dict[str, Any]
     explanation: str
 

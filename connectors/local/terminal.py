@@ -137,7 +137,13 @@ def print_status(state: dict[str, Any]) -> None:
 
 def print_shared_data(found: Sequence[SharedData]) -> None:
     """Data that stands outside of its stack's folder."""
-    table = Table(Column("id", min_width=32), Column("folder of the stack", overflow="fold"), "MB", "", box=None)
+    table = Table(
+        Column("id", min_width=32),
+        Column("folder of the stack", overflow="fold"),
+        "MB",
+        Column("", no_wrap=True),
+        box=None,
+    )
     for one in found:
         what = "runs" if one.runs else "" if one.has_stack else "folder gone"
         table.add_row(one.stack_id, str(one.stack or "unknown"), f"{one.size_bytes / 1e6:.0f}", Text(what, "yellow"))

@@ -5,6 +5,7 @@ Place on the data's way: the first look at a record's bytes; decode.py says what
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -35,7 +36,7 @@ def open_envelope(value: bytes) -> Envelope:
         RecordError: the bytes are no change event.
     """
     try:
-        envelope = orjson.loads(value)
+        envelope = _parsed(value)
         source, op = envelope["source"], envelope["op"]
         event = _event(source, envelope.get("transaction"))
         before, after = envelope.get("before"), envelope.get("after")
@@ -50,6 +51,14 @@ def open_envelope(value: bytes) -> Envelope:
         return Envelope(event, op, before, after)
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise RecordError("undecodable", f"not a change event: {type(error).__name__} {error}") from error
+
+
+def _parsed(value: bytes) -> Any:  # noqa: ANN401 -- JSON
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
+        # A text that the connector cut between the two halves of an emoji ends with half of it, which orjson does not take.
+        return json.loads(value)
 
 
 def _event(source: dict[str, Any], counted: dict[str, Any] | None) -> ChangeEvent:

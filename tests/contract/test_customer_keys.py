@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from connectors.watermarks import key_bytes, partition_of
+from streams import keys
 
 RECORDED: list[dict[str, Any]] = [
     json.loads(line)
@@ -33,3 +34,5 @@ def test_key_of_a_customer_is_what_connect_wrote(recorded: dict[str, Any]) -> No
 
     assert key_bytes(customer) == recorded["key"].encode()
     assert partition_of(customer, 8) == recorded["partition"]
+    assert keys.customer_key(customer) == recorded["key"].encode()
+    assert keys.partition_of(customer) == recorded["partition"]

@@ -366,3 +366,15 @@ def test_text_is_what_it_is(text: str) -> None:
     (change,) = read_invoice_event(changed_update(transaction_description=text)).rows[-1:]  # type: ignore[union-attr]
 
     assert change.key.document == text
+
+
+def test_text_that_was_cut_within_an_emoji_is_too_long_and_takes_the_earlier_version_away() -> None:
+    value = changed_update(transaction_description="x" * 3_999 + "CUT").replace(b"CUT", b"\\ud83c")
+
+    assert said(read_invoice_event(value)) == ["bad: text_too_long transaction_description", "retire 900001 of M-9001"]
+
+
+def test_name_that_was_cut_within_an_emoji_does_no_harm() -> None:
+    value = changed_update(customer_name="x" * 199 + "CUT").replace(b"CUT", b"\\ud83c")
+
+    assert said(read_invoice_event(value)) == ["set 900001 of M-9001"]

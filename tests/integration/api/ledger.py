@@ -95,6 +95,7 @@ class Ledger:
                 "delta": delta,
                 "effective_on": dt.date(2026, 4, 10),
                 "cause": "change of row 17 at 0/1A2B3C4",
+                "cause_data": {"kind": "rows", "rows": [17], "row_count": 1, "lsn": "0/1A2B3C4"},
                 "source_transaction": uuid.uuid4().hex,
                 "facts": FACTS,
             } | values  # fmt: skip

@@ -148,6 +148,7 @@ def test_server_that_does_not_answer_is_unhealthy_and_is_helped(
     wrong: list[str] = []
     server = child("server")
     server.probe = lambda: wrong[0] if wrong else None
+    server.answers = lambda: True
     server.remedy = wrong.clear
     supervised = run(server)
     supervised.up()

@@ -46,7 +46,9 @@ def test_no_counting_line_left_says_so() -> None:
 
 
 def test_ended_enrolment_is_named() -> None:
-    said = explain(entry(1250, 0, cause="enrolment ended"))
+    said = explain(
+        entry(1250, 0, cause="enrolment ended", cause_data={"kind": "enrolment", "before": {}, "after": None})
+    )
     assert said.headline == "Invoice 104-22 no longer earns points here: the enrolment changed"
     assert said.cause == "Enrolment ended."
 
@@ -89,17 +91,32 @@ def test_entry_of_the_office_names_what_it_is(kind: str, delta: int, headline: s
 
 
 @pytest.mark.parametrize(
-    ("cause", "said"),
+    ("data", "sentence", "said"),
     [
-        ("change of row 17 at 0/1A2B3C4", "Row 17 of the warehouse changed (source position 0/1A2B3C4)."),
         (
+            {"kind": "rows", "rows": [17], "row_count": 1, "lsn": "0/1A2B3C4"},
+            "change of row 17 at 0/1A2B3C4",
+            "Row 17 of the warehouse changed (source position 0/1A2B3C4).",
+        ),
+        (
+            {"kind": "rows", "rows": [1, 2, 3], "row_count": 7, "lsn": "0/AB"},
             "change of rows 1, 2, 3 and 4 more at 0/AB",
             "Rows 1, 2, 3 and 4 more of the warehouse changed (source position 0/AB).",
         ),
-        ("day 2026-05-02", "The business date became May 2, 2026."),
-        ("something new", "Something new."),
-        ("", "No cause was recorded."),
+        ({"kind": "day", "business_date": "2026-05-02"}, "day 2026-05-02", "The business date became May 2, 2026."),
+        (
+            {"kind": "reload", "lsn": "0/AB"},
+            "reload after the truncate at 0/AB",
+            "The table was loaded again without these rows (source position 0/AB).",
+        ),
+        (
+            {"kind": "snapshot", "lsn": "0/AB"},
+            "snapshot at 0/AB",
+            "A new snapshot of the table did not show these rows (source position 0/AB).",
+        ),
+        ({"kind": "something"}, "something new", "Something new."),
+        ({}, "", "No cause was recorded."),
     ],
 )
-def test_cause_becomes_a_sentence(cause: str, said: str) -> None:
-    assert explain_cause(cause) == said
+def test_cause_becomes_a_sentence(data: dict[str, object], sentence: str, said: str) -> None:
+    assert explain_cause(data, sentence) == said

@@ -141,7 +141,7 @@ def print_shared_data(found: Sequence[SharedData]) -> None:
         Column("id", min_width=32),
         Column("folder of the stack", overflow="fold"),
         "MB",
-        Column("", no_wrap=True),
+        Column("", min_width=11),
         box=None,
     )
     for one in found:

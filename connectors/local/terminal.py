@@ -139,12 +139,12 @@ def print_shared_data(found: Sequence[SharedData]) -> None:
     """Data that stands outside of its stack's folder."""
     table = Table(
         Column("id", min_width=32),
-        Column("folder of the stack", overflow="fold"),
-        "MB",
+        Column("MB", min_width=5),
         Column("", min_width=11),
+        Column("folder of the stack", overflow="fold"),
         box=None,
     )
     for one in found:
         what = "runs" if one.runs else "" if one.has_stack else "folder gone"
-        table.add_row(one.stack_id, str(one.stack or "unknown"), f"{one.size_bytes / 1e6:.0f}", Text(what, "yellow"))
+        table.add_row(one.stack_id, f"{one.size_bytes / 1e6:.0f}", Text(what, "yellow"), str(one.stack or "unknown"))
     Console(highlight=False).print(table if found else "No stack keeps data outside of its folder.")

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +23,9 @@ import migration.commands
 import streams.commands
 import streams.lag.commands
 from connectors.errors import ConnectorsError
+
+if TYPE_CHECKING:
+    from streams.jobs.waiting import SourceFault
 
 DATA = Annotated[
     Path | None,
@@ -51,7 +54,7 @@ def build() -> typer.Typer:
         connectors.commands.stacks,
         streams.commands.worker,
         streams.commands.topics,
-        streams.commands.wait,
+        streams.commands.wait_command(_source_faults),
         streams.commands.day,
         streams.commands.points,
         streams.lag.commands.lag,
@@ -73,6 +76,16 @@ def _legacy_server() -> Iterator[migration.commands.LegacyServer]:
     with mariadb.running() as server:
         typer.echo(f"The legacy sample is on MariaDB {server.name}. REWARDS_MARIADB names another one.")
         yield server
+
+
+def _source_faults() -> list[SourceFault]:
+    from connectors.settings import ConnectorSettings
+    from connectors.source.check import SourceCheck
+    from connectors.source.findings import errors
+    from streams.jobs.waiting import SourceFault
+
+    with SourceCheck(ConnectorSettings()) as check:
+        return [SourceFault(f"{one.message} ({one.remedy})", one.is_gap) for one in errors(check.findings())]
 
 
 def use_stack(path: Path | None, *, as_owner: bool = False) -> None:

@@ -177,7 +177,8 @@ def down(*, data: Data = None) -> None:
 def status(*, data: Data = None, as_json: AsJson = False) -> None:
     """Say what runs, how it is, and where to reach it. The JSON holds passwords.
 
-    Exit codes: 0 everything runs; 1 something does not; 3 no stack was ever started in this folder.
+    Exit codes: 0 everything runs and what is captured is sound; 1 something does not, or is not; 3 no stack was ever started in
+    this folder.
     """
     from connectors.errors import StackNotRunningError
     from connectors.local import lifecycle
@@ -193,7 +194,8 @@ def status(*, data: Data = None, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(state, indent=2))
     else:
         print_status(state)
-    if state["state"] != "running" or any(one["state"] != "running" for one in state["processes"]):
+    unsound = any(finding["severity"] == "error" for one in state["sources"] for finding in one["findings"])
+    if unsound or state["state"] != "running" or any(one["state"] != "running" for one in state["processes"]):
         raise typer.Exit(1)
 
 

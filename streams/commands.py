@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from streams.jobs.waiting import SourceFault
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
@@ -42,26 +46,38 @@ def topics() -> None:
         typer.echo("All topics exist.")
 
 
-def wait(
-    *,
-    timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait at most.")] = 60.0,
-    as_json: AsJson = False,
-) -> None:
-    """Wait until everything committed to the warehouse before this call stands in sunroc_rewards.
+def wait_command(source_faults: Callable[[], list[SourceFault]]) -> Callable[..., None]:
+    """Return the command `wait`; `source_faults` looks at what is captured, which this package knows nothing of."""
 
-    Exit codes: 0 it does; 1 it does not yet, or something is away (the reason is printed).
-    """
-    from streams.errors import SettingsError
-    from streams.jobs.waiting import wait_until_caught_up
-    from streams.settings import StreamSettings
+    def wait(
+        *,
+        timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait at most.")] = 60.0,
+        as_json: AsJson = False,
+    ) -> None:
+        """Wait until everything committed to the warehouse before this call stands in sunroc_rewards.
 
-    settings = StreamSettings()
-    if settings.warehouse_url is None:
-        raise SettingsError("REWARDS_WAREHOUSE_URL is not set; the warehouse is where what is waited for was committed")
-    seconds = wait_until_caught_up(
-        settings.warehouse_url.get_secret_value(), settings.database_url.get_secret_value(), timeout
-    )
-    _echo({"caught_up": True, "seconds": round(seconds, 3)}, f"Caught up after {seconds:.2f} s.", as_json=as_json)
+        Says so only where what is captured was seen to be sound: a table that left its publication sends nothing to wait for.
+
+        Exit codes: 0 it does; 1 it does not yet, or cannot be known, or something is away (the reason is printed).
+        """
+        from streams.errors import SettingsError
+        from streams.jobs.waiting import wait_until_caught_up
+        from streams.settings import StreamSettings
+
+        settings = StreamSettings()
+        if settings.warehouse_url is None:
+            raise SettingsError(
+                "REWARDS_WAREHOUSE_URL is not set; the warehouse is where what is waited for was committed"
+            )
+        seconds = wait_until_caught_up(
+            settings.warehouse_url.get_secret_value(),
+            settings.database_url.get_secret_value(),
+            timeout,
+            source_faults,
+        )
+        _echo({"caught_up": True, "seconds": round(seconds, 3)}, f"Caught up after {seconds:.2f} s.", as_json=as_json)
+
+    return wait
 
 
 def day(

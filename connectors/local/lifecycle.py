@@ -27,7 +27,7 @@ from connectors.local.pulse import halted
 from connectors.local.states import State
 from connectors.local.supervisor import Supervisor
 from connectors.local.units import KEEPS_ENDING, Child, Unit
-from connectors.settings import LocalSettings, forget_libpq_settings
+from connectors.settings import ConnectorSettings, LocalSettings, forget_libpq_settings
 
 log = logging.getLogger(__name__)
 DETACHED_SECONDS: Final = 300
@@ -200,7 +200,23 @@ def status(folder: StackFolder) -> dict[str, Any]:
     if not supervised:
         state["state"] = "unsupervised" if any(one["pid"] for one in state["processes"]) else "stopped"
     state["business_date"] = stack.business_date(folder, state["timezone"])
+    state["sources"] = _sources(folder, state["processes"])
     return state
+
+
+def _sources(folder: StackFolder, processes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """How the connectors and what they capture are, where Connect runs: a process that runs says nothing of its source."""
+    if not any(one["name"] == "connect" and one["pid"] for one in processes):
+        return []
+    from connectors.source.check import SourceCheck
+
+    prefix = "REWARDS_"
+    named = folder.environment() | folder.owner_environment()
+    settings = ConnectorSettings.model_validate(
+        {name.removeprefix(prefix).lower(): value for name, value in named.items()}
+    )
+    with SourceCheck(settings) as check:
+        return [one.describe() for one in check.look()]
 
 
 def _asked(entry: dict[str, Any], probe: Callable[[], str | None]) -> dict[str, Any]:

@@ -129,6 +129,9 @@ def print_status(state: dict[str, Any]) -> None:
     for one in state["processes"]:
         if one.get("remedy"):
             console.print(Text(f"{one['name']}: {one['remedy']}"), soft_wrap=True)
+    for finding in (finding for one in state["sources"] for finding in one["findings"]):
+        said = f"{finding['message']} ({finding['remedy']})"
+        console.print(Text(said, "red" if finding["severity"] == "error" else "yellow"), soft_wrap=True)
     console.print(
         f"stack {state['state']}; business date {state['business_date']}; web {state['web']};"
         f" kafka {state['kafka']}; connect {state['connect']}"

@@ -1,13 +1,15 @@
 """`rewards wait`: knows that everything committed to the warehouse before it was called stands in `sunroc_rewards`.
 
 It writes a watermark into both captured databases and waits until every partition has passed it: a watermark shares its partition's
-order with the changes. Then nothing may be left to do by time (a day that was opened, a reload's end).
+order with the changes. Then nothing may be left to do by time (a day that was opened, a reload's end). A watermark proves its own
+table's way alone, so that what is captured must have been seen to be sound as well: whoever composes the command brings that check.
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.errors import TransientError
 from streams.postgres.reevaluations import find_unfinished
@@ -28,15 +30,35 @@ UPDATE public.rewards_watermarks AS w SET mark = next.mark, marked_at = clock_ti
 """
 
 
+SOUND_POLL_SECONDS: Final = 0.25
+
+
+class SourceFault(NamedTuple):
+    """Something that is wrong with what is captured, or could not be seen."""
+
+    text: str
+    """What, and the command that leads out."""
+    lasting: bool
+    """Changes are missing or may be: waiting brings them not."""
+
+
 class NotCaughtUpError(TransientError):
     """Not everything stands in `sunroc_rewards` in time; the text says what is missing."""
 
 
-def wait_until_caught_up(warehouse_url: str, database_url: str, timeout_seconds: float) -> float:
+def wait_until_caught_up(
+    warehouse_url: str, database_url: str, timeout_seconds: float, source_faults: Callable[[], list[SourceFault]]
+) -> float:
     """Return the seconds that it took.
 
+    Args:
+        warehouse_url: the warehouse, as a role that may write a watermark.
+        database_url: `sunroc_rewards`.
+        timeout_seconds: how long to wait.
+        source_faults: looks at what is captured.
+
     Raises:
-        NotCaughtUpError: it did not in time.
+        NotCaughtUpError: it did not in time, or what is captured is not sound, so that nobody can know.
         TransientError: a database does not answer.
     """
     started = time.monotonic()
@@ -48,13 +70,24 @@ def wait_until_caught_up(warehouse_url: str, database_url: str, timeout_seconds:
         while True:
             missing = _missing(connection, marks)
             quiet = 0 if missing else quiet + 1
+            late = time.monotonic() - started > timeout_seconds
             if quiet >= QUIET_POLLS:
-                return time.monotonic() - started
-            if missing and time.monotonic() - started > timeout_seconds:
+                faults_seen = source_faults()
+                if not faults_seen:
+                    return time.monotonic() - started
+                if late or any(fault.lasting for fault in faults_seen):
+                    raise NotCaughtUpError(f"what was captured is worked off, but {_said(faults_seen)}")
+                time.sleep(SOUND_POLL_SECONDS)
+            elif missing and late:
+                missing += [fault.text for fault in source_faults()]
                 raise NotCaughtUpError(f"not caught up after {timeout_seconds:g} s: {'; '.join(missing)}")
             time.sleep(POLL_SECONDS)
     finally:
         connection.close()
+
+
+def _said(faults_seen: list[SourceFault]) -> str:
+    return "; ".join(fault.text for fault in faults_seen)
 
 
 def _mark(url: str) -> int:

@@ -195,6 +195,6 @@ def test_transaction_too_large_for_a_batch_writes_the_log_of_one_batch(script: l
         parts.write([rest])
         waiting = [state for state in parts.invoices.values() if state.awaiting]
         for state in waiting:
-            due = Reevaluation(state.key.customer_master_id, state.id, state.awaiting.transaction)
+            due = Reevaluation(state.key.customer_master_id, state.id, "transaction", state.awaiting.transaction)
             parts.write([SourceTransaction(0, 0, Cause("due"), reevaluations=[due])])
     assert sorted(parts.log, key=repr) == sorted(whole.log, key=repr)

@@ -34,5 +34,9 @@ class InvariantError(RewardsError):
     """We are at fault: the worker stops before it commits an offset."""
 
 
+class RefusedError(InvariantError):
+    """Postgres refuses what a batch came to, now and later: the record that it is about becomes a dead letter."""
+
+
 class SettingsError(RewardsError):
     """A setting or a command's argument is wrong; the text names it and says what would be right."""

@@ -235,7 +235,10 @@ def _asked(entry: dict[str, Any], probe: Callable[[], str | None]) -> dict[str, 
 
 def _listed(child: Child) -> bool:
     """Whether status names it: what ran once and did what it should is no process any more."""
-    return child.pid is not None or not child.once or child.state not in {State.DONE, State.WAITING, State.STOPPED}
+    if child.state is State.WAITING and child.once:
+        # One that failed and is to run again is not done yet: who asked for that waits for its end.
+        return child.last_exit is not None
+    return child.pid is not None or not child.once or child.state not in {State.DONE, State.STOPPED}
 
 
 def _described(child: Child, folder: StackFolder) -> dict[str, Any]:

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, Final
 
 import orjson
 import psycopg2
 import psycopg2.extras
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from streams.errors import InvariantError, TransientError
+from streams.errors import InvariantError, RefusedError, TransientError
 from streams.generation import LIVE, Generation
+
+_LIVENESS: Final[dict[str, Any]] = {
+    "connect_timeout": 10,
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""A peer that is gone without a word is found in half a minute, not in hours."""
+_REFUSED: Final = ("22", "23", "54")
+"""SQLSTATE classes of what a record's content came to: data that does not fit, a constraint, a limit of the program. Asked again, Postgres
+says the same, though psycopg2 has some of them (54) among the errors of the world."""
 
 
 def connect(url: str, *, name: str, generation: Generation = LIVE) -> Connection:
@@ -26,7 +40,7 @@ def connect(url: str, *, name: str, generation: Generation = LIVE) -> Connection
         TransientError: nobody answers.
     """
     with faults():
-        connection: Connection = psycopg2.connect(url, application_name=name, connect_timeout=10)
+        connection: Connection = psycopg2.connect(url, application_name=name, client_encoding="utf8", **_LIVENESS)
         if generation != LIVE:
             with connection, connection.cursor() as cursor:
                 cursor.execute(f"SET search_path = {generation.search_path}")
@@ -39,7 +53,9 @@ def faults() -> Iterator[None]:
     """Tell the world's faults (away, restarting, a deadlock, a full disk: tried again) from ours."""
     try:
         yield
-    except (psycopg2.OperationalError, psycopg2.InterfaceError, psycopg2.InternalError) as error:
-        raise TransientError(f"Postgres: {error}".strip()) from error
     except psycopg2.Error as error:
+        if (error.pgcode or "").startswith(_REFUSED):
+            raise RefusedError(f"Postgres refused what we wrote: {error}".strip()) from error
+        if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError | psycopg2.InternalError):
+            raise TransientError(f"Postgres: {error}".strip()) from error
         raise InvariantError(f"Postgres refused what we wrote: {error}".strip()) from error

@@ -62,7 +62,15 @@ class Written:
 class Sink:
     """One connection's worth of transactions. Not for two threads at once."""
 
-    def __init__(self, database_url: str, generation: Generation = LIVE, *, name: str = "rewards worker") -> None:
+    def __init__(
+        self,
+        database_url: str,
+        generation: Generation = LIVE,
+        *,
+        name: str = "rewards worker",
+        idle_seconds_max: float = 20.0,
+    ) -> None:
+        self._idle_ms_max = int(idle_seconds_max * 1000)
         self._database_url = database_url
         self._generation = generation
         self._name = name
@@ -102,6 +110,7 @@ class Sink:
             self._connection = connection
             with connection.cursor() as cursor:
                 cursor.execute(sql.SESSION)
+                cursor.execute(sql.LIMITS, {"idle_ms_max": self._idle_ms_max})
                 for statement in sql.PREPARED:
                     cursor.execute(statement.prepare)
                 topics = [INVOICES.name, MEMBERSHIPS.name, topics_of(self._generation).reevaluations.name]
@@ -276,8 +285,29 @@ def _notification(changeset: Changeset) -> Iterator[Step]:
         e.invoice.key.customer_master_id for e in changeset.entries
     }
     if changed:
-        names = orjson.dumps(sorted(changed)).decode()
-        yield sql.NOTIFY, (NOTIFY_CHANNEL, names if len(names.encode()) <= _NOTIFY_BYTES_MAX else "*")
+        yield sql.NOTIFY, (NOTIFY_CHANNEL, notifications(changed))
+
+
+def notifications(customers: Iterable[str]) -> list[str]:
+    """Return payloads that name all customers, each a JSON list within Postgres' limit.
+
+    A name that is too long for a payload of its own, escaped, is told as `*`: any customer may have changed.
+    """
+    payloads, names, size = [], list[str](), 2
+    for customer in sorted(customers):
+        name = orjson.dumps(customer).decode()
+        length = len(name.encode()) + 1
+        if length + 2 > _NOTIFY_BYTES_MAX:
+            payloads.append("*")
+            continue
+        if size + length > _NOTIFY_BYTES_MAX:
+            payloads.append(f"[{','.join(names)}]")
+            names, size = [], 2
+        names.append(name)
+        size += length
+    if names:
+        payloads.append(f"[{','.join(names)}]")
+    return payloads
 
 
 def _progress_columns(progress: Iterable[Progress], reloaded_ms: Mapping[int, int]) -> list[list[Any]]:

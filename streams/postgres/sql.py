@@ -52,6 +52,14 @@ CREATE TEMPORARY TABLE incoming_entries (
 ) ON COMMIT DELETE ROWS;
 """
 
+LIMITS: Final = """
+SET idle_in_transaction_session_timeout = %(idle_ms_max)s;
+SET lock_timeout = '60s';
+SET statement_timeout = '300s';
+"""
+"""A worker that is stopped within its transaction holds the locks of its partitions: Postgres ends its session after a while, and it
+does the batch again when it wakes. The limit of a statement is for one that is stopped in the middle of a COPY, which is not idle."""
+
 LOCK_PARTITIONS: Final = Prepared(
     "lock_partitions",
     "SELECT FROM partition_progress WHERE partition = ANY($1) ORDER BY topic, partition FOR UPDATE",
@@ -271,7 +279,9 @@ INSERT INTO partition_progress (topic, partition) SELECT t, p FROM unnest(%s::te
 ON CONFLICT DO NOTHING
 """
 
-NOTIFY: Final = Prepared("notify_changed", "SELECT pg_notify($1, $2)", ("text", "text"))
+NOTIFY: Final = Prepared(
+    "notify_changed", "SELECT pg_notify($1, payload) FROM unnest($2) AS payload", ("text", "text[]")
+)
 
 PREPARED: Final = (
     NOTIFY,

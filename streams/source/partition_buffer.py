@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from streams.errors import InvariantError
+from streams.errors import InvariantError, RecordError, RefusedError
 from streams.source.records import ChangeEvent, DeadLetter, DecodedRecord
 from streams.source.transaction_metadata import TransactionMetadata
 from streams.state.causes import Cause
@@ -53,6 +53,27 @@ class PartitionBuffer:
         if len(tail) > held_max:
             return len(records), False
         return start, True
+
+    def ends_at(self, count: int) -> bool:
+        """Return whether the first `count` records end with a whole source transaction, as the next ones show."""
+        last = next((record.event for record in reversed(self.records[:count]) if record.event is not None), None)
+        following = next((record.event for record in self.records[count:] if record.event is not None), None)
+        return last is None or (following is not None and following.transaction != last.transaction)
+
+    def refuse_first(self, error: RefusedError) -> None:
+        """Make a dead letter of the first record, since Postgres refuses what it came to; its row counts for nothing.
+
+        Raises:
+            RefusedError: it says nothing of any row, so that the fault is not the record's.
+        """
+        record = self.records[0]
+        event = record.event
+        if record.error is not None or event is None or not (event.rows or event.memberships):
+            raise error
+        event.rows = [change._replace(facts=None) for change in event.rows]
+        event.memberships = [change._replace(reward_group_id=None, enrolled_on=None) for change in event.memberships]
+        detail = f"{error}. Its bytes stand in the topic at this place"
+        record.error = event.error = RecordError("refused_by_postgres", detail)
 
     def _tail(self) -> tuple[int, str | None]:
         """Return where the last transaction begins, and which it is."""

@@ -94,6 +94,7 @@ class Executor:
                 self._woken = False
                 outcome = await self._work(self._gather())
                 self._holding = outcome.held
+                self._woken |= outcome.more
                 if outcome.record_count:
                     self._wrote_at = time.monotonic()
                     await self._done.put(outcome)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from streams.errors import BadRecordsError, InvariantError
+from streams.errors import BadRecordsError, InvariantError, RefusedError
 from streams.generation import LIVE, Generation
 from streams.postgres.sink import Sink, SinkTransaction, Written
 from streams.recent import Recent
@@ -23,6 +23,9 @@ from streams.state.fold import fold
 from streams.state.invoices import InvoiceId, InvoiceState
 from streams.state.memberships import MembershipState
 from streams.topics import INVOICES, PARTITIONS, topics_of
+
+Cuts = Mapping[tuple[str, int], tuple[int, bool]]
+"""Topic and partition -> how many of its records go on, and whether the last source transaction among them is complete."""
 
 Decoder = Callable[[Any], DecodedRecord]
 """From a Kafka record to what it says; never raises for what the record holds."""
@@ -54,6 +57,8 @@ class Outcome:
     next_offsets: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
     """(topic, partition) -> (next offset, consumer generation)."""
     record_count: int = 0
+    more: bool = False
+    """Whether what is held can go on at once: the batch was made smaller."""
     held: bool = False
     """Whether records were held back, for their transaction may not be complete."""
 
@@ -118,15 +123,45 @@ class Pipeline:
             for place, buffer in self._buffers.items()
             if buffer.consumer_generation == consumer_generation
         }
-        cuts = {place: buffer.cut(self._metadata, self._held_max) for place, buffer in self._buffers.items()}
-        cuts = {place: cut for place, cut in cuts.items() if cut[0]}
-        outcome = self._write(cuts) if cuts else Outcome()
+        whole = {place: buffer.cut(self._metadata, self._held_max) for place, buffer in self._buffers.items()}
+        cuts: Cuts = {place: cut for place, cut in whole.items() if cut[0]}
+        try:
+            outcome = self._write(cuts) if cuts else Outcome()
+        except RefusedError as error:
+            cuts, outcome = self._write_less(cuts, error)
         for place, (count, _) in cuts.items():
             del self._buffers[place].records[:count]
         outcome.held = any(buffer.records for buffer in self._buffers.values())
         return outcome
 
-    def _write(self, cuts: Mapping[tuple[str, int], tuple[int, bool]]) -> Outcome:
+    def _write_less(self, cuts: Cuts, error: RefusedError) -> tuple[Cuts, Outcome]:
+        """Write the beginning of a batch that Postgres refused; a record that it refuses alone becomes a dead letter."""
+        while True:
+            if sum(count for count, _ in cuts.values()) == 1:
+                (place,) = cuts
+                self._buffers[place].refuse_first(error)
+            else:
+                cuts = self._halved(cuts)
+            try:
+                outcome = self._write(cuts)
+            except RefusedError as again:
+                error = again
+                continue
+            outcome.more = True
+            return cuts, outcome
+
+    def _halved(self, cuts: Cuts) -> Cuts:
+        room = sum(count for count, _ in cuts.values()) // 2
+        kept: dict[tuple[str, int], tuple[int, bool]] = {}
+        for place, (count, complete) in cuts.items():
+            taken = min(count, room)
+            room -= taken
+            if taken:
+                whole = complete if taken == count else self._buffers[place].ends_at(taken)
+                kept[place] = (taken, whole)
+        return kept
+
+    def _write(self, cuts: Cuts) -> Outcome:
         outcome = Outcome()
         with self._sink.transaction({partition for _, partition in cuts}) as transaction:
             transactions, epochs = self._sort(cuts, transaction, outcome)
@@ -153,7 +188,7 @@ class Pipeline:
         return outcome
 
     def _sort(
-        self, cuts: Mapping[tuple[str, int], tuple[int, bool]], transaction: SinkTransaction, outcome: Outcome
+        self, cuts: Cuts, transaction: SinkTransaction, outcome: Outcome
     ) -> tuple[list[SourceTransaction], list[Any]]:
         transactions: list[SourceTransaction] = []
         epochs: list[Any] = []

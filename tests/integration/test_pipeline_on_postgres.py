@@ -13,12 +13,13 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
+from api.core.listener import customers_of
 from migration.schema import METADATA
 from streams.errors import BadRecordsError, InvariantError, TransientError
 from streams.generation import LIVE
 from streams.postgres import sql
 from streams.postgres.reevaluations import find_reevaluations
-from streams.postgres.sink import Sink
+from streams.postgres.sink import Sink, notifications
 from streams.source.decode import dump_reevaluation
 from streams.source.transaction_metadata import TransactionMetadata
 from streams.topics import INVOICES, MEMBERSHIPS, REEVALUATIONS
@@ -279,3 +280,78 @@ def test_what_the_sink_copies_has_the_columns_of_the_models(url: str) -> None:
         )
         stored = dict(cursor.fetchall())
     assert {**incoming, "updated_at": "timestamp with time zone"} == stored
+
+
+def test_record_that_postgres_refuses_is_found_and_kept_and_the_others_are_written(
+    postgres: Postgres, worker: Any, url: str, database: str
+) -> None:
+    """A row that gets past decoding: here a constraint stands for a limit of Postgres that nobody thought of."""
+    with psycopg2.connect(postgres.url(database, "rewards_owner")) as connection, connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE invoices ADD CONSTRAINT refused CHECK (rows::text NOT LIKE '%Refused%')")
+    source = history(5)
+    number = next(iter(source.rows))
+    source.update(number, product_line_name="Refused")
+    source.begin()
+    source.watermark("watermark-0-1", 2)
+    pipeline = worker()
+    members = joined()
+    deliver(pipeline, members, 0, len(members.events), topic=MEMBERSHIPS.name)
+    records = [record(i, value, key) for i, (key, value) in enumerate(source.events)]
+    pipeline.take([Delivery(INVOICES.name, 0, records, len(records), 1)])
+    written, batches = 0, 0
+    while written < len(records):
+        outcome = pipeline.work(1)
+        written, batches = written + outcome.record_count, batches + 1
+        assert batches < 200
+        assert outcome.more or written == len(records)
+
+    with psycopg2.connect(url) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT reason, detail FROM dead_letters")
+        ((reason, detail),) = cursor.fetchall()
+        cursor.execute(
+            "SELECT next_offset FROM partition_progress WHERE topic = %s AND partition = 0", (INVOICES.name,)
+        )
+        assert cursor.fetchone() == (len(records),)
+        cursor.execute("SELECT count(*) FROM invoices WHERE rows::text LIKE '%%Refused%%'")
+        assert cursor.fetchone() == (0,)
+        cursor.execute(
+            "SELECT (SELECT sum(points) FROM customer_points), (SELECT sum(delta) FROM point_entries WHERE invoice_id IS NOT NULL),"
+            " (SELECT sum(points) FROM invoices)"
+        )
+        totals = cursor.fetchone()
+    assert reason == "refused_by_postgres"
+    assert "refused" in detail
+    assert totals is not None
+    assert len(set(totals)) == 1
+
+
+def test_worker_that_is_stopped_in_its_transaction_gives_its_locks_up_and_does_the_batch_again(
+    worker: Any, url: str
+) -> None:
+    source, members = history(1), joined()
+    stopped = Sink(url, idle_seconds_max=0.5)
+
+    def stand_still() -> None:
+        """Begin, as a worker that is stopped by a signal then; another one is given the partition meanwhile."""
+        with stopped.transaction([0]):
+            pipeline = worker()
+            deliver(pipeline, members, 0, len(members.events), topic=MEMBERSHIPS.name)
+            deliver(pipeline, source, 0, len(source.events))
+
+    try:
+        with pytest.raises(TransientError):
+            stand_still()
+        with stopped.transaction([0]) as transaction:
+            assert transaction.progress[INVOICES.name, 0].next_offset == len(source.events)
+    finally:
+        stopped.close()
+
+
+def test_customers_that_changed_are_named_in_as_many_notifications_as_it_takes() -> None:
+    customers = [f"M-{number}" for number in range(5_000)] + ["🏠" * 500, "\x01" * 1_000, "x" * 2_000]
+    payloads = notifications(customers)
+    assert len(payloads) > 1
+    assert all(len(payload.encode()) < 8_000 for payload in payloads)
+    assert customers_of(payloads) == frozenset(customers)
+    assert notifications(["M-1"]) == ['["M-1"]']
+    assert notifications(["\x01" * 2_000]) == ["*"]

@@ -161,6 +161,9 @@ def test_table_taken_out_of_the_publication_is_put_back_and_its_gap_filled(sourc
     # Put back by somebody else, the gap stays.
     execute(source, "warehouse", "ALTER PUBLICATION rewards_warehouse ADD TABLE invoice_transactions")
     assert wrong(looked(source)) == {"publication_replaced", "snapshot_due"}
+    for said in (source.command("wait", "--timeout", "30", check=False), source.command("status", check=False)):
+        assert said.returncode == 1
+        assert "rewards connectors repair" in said.stdout + said.stderr
     for command in ("apply", "status"):
         refused = source.command("connectors", command, check=False)
         assert refused.returncode == 1

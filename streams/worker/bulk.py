@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, cast
 
 import aiokafka
 import faust
+from aiokafka.errors import IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 from faust.types.tuples import ConsumerMessage
@@ -96,20 +97,30 @@ class BulkConsumer(driver.Consumer):
         if records:
             self._fetched_at = time.monotonic()
         for tp, batch in records.items():
-            if self._is_changelog_tp(tp):
-                if active_partitions is not None and tp not in active_partitions:
-                    continue
-                messages = [self._to_message(tp, record) for record in batch]
-            else:
-                batch = await self._in_order(tp, batch)  # noqa: PLW2901
-                if not batch:
-                    continue
-                self._positions[tp] = batch[-1].offset + 1
-                messages = [self._bulk(tp, batch)]
+            messages = await self._messages(tp, batch, active_partitions)
             for message in messages:
                 if not self.flow_active or self.app.consumer_generation_id != generation:
                     return
                 yield tp, cast("Message", message)
+
+    async def _messages(
+        self, tp: TP, batch: list[aiokafka.ConsumerRecord], active_partitions: set[TP] | None
+    ) -> list[ConsumerMessage]:
+        """Return what a fetch of one partition is handed on as."""
+        if self._is_changelog_tp(tp):
+            if active_partitions is not None and tp not in active_partitions:
+                return []
+            return [self._to_message(tp, record) for record in batch]
+        try:
+            batch = await self._in_order(tp, batch)
+        except IllegalStateError:
+            # A rebalance took the partition away meanwhile: whoever has it now reads from what is committed.
+            self._positions.pop(tp, None)
+            return []
+        if not batch:
+            return []
+        self._positions[tp] = batch[-1].offset + 1
+        return [self._bulk(tp, batch)]
 
     async def _in_order(self, tp: TP, batch: list[aiokafka.ConsumerRecord]) -> list[aiokafka.ConsumerRecord]:
         """Return what of a fetch follows on what was handed on; go back where records are missing in between.

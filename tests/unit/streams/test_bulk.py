@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.errors import IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -120,6 +121,24 @@ def test_fetch_that_leaves_records_out_is_made_again_from_where_they_begin() -> 
         assert await one.fetched() == []
         assert one.sought == [12]
         assert await one.fetched() == list(range(12, 20))
+
+    asyncio.run(run())
+
+
+def test_partition_that_a_rebalance_took_away_during_a_seek_is_left_to_its_next_owner() -> None:
+    async def taken_away(_: object) -> None:
+        raise IllegalStateError("No current assignment for partition")
+
+    async def run() -> None:
+        one = consumer(range(10, 12), range(14, 20), range(20, 22), range(14, 16), committed=10)
+        await one.position_anew()
+        assert await one.fetched() == [10, 11]
+        one.seek_wait = taken_away  # type: ignore[method-assign]
+        assert await one.fetched() == []
+        assert await one.fetched() == []
+        one._thread = CommittedThread(14)
+        await one.position_anew()
+        assert await one.fetched() == [14, 15]
 
     asyncio.run(run())
 

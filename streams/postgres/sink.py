@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from streams.calculator.terms import Terms
 from streams.errors import InvariantError
 from streams.generation import LIVE, Generation
@@ -30,6 +28,7 @@ from streams.postgres.rowtext import (
 )
 from streams.postgres.session import connect, faults
 from streams.postgres.sql import Prepared
+from streams.postgres.steps import Step, columns, notification, progress_columns, totals
 from streams.postgres.terms import read_terms
 from streams.source.records import DeadLetter
 from streams.state.changeset import Changeset, Entry, EvaluationContext, LoadedState
@@ -42,11 +41,6 @@ from streams.topics import INVOICES, MEMBERSHIPS, PARTITIONS, topics_of
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
-
-Step = tuple[Prepared, Sequence[object]]
-"""A statement with its parameters."""
-NOTIFY_CHANNEL = "points_changed"
-_NOTIFY_BYTES_MAX = 7_500
 
 
 @dataclass(slots=True)
@@ -194,17 +188,17 @@ class SinkTransaction:
             )
         if dead_letters:
             letters = [(d.topic, d.partition, d.offset, d.key, d.value, d.reason, d.detail) for d in dead_letters]
-            self._cursor.execute(sql.WRITE_DEAD_LETTERS, _columns(letters))
+            self._cursor.execute(sql.WRITE_DEAD_LETTERS, columns(letters))
         self._run(
-            *_totals(changeset),
-            *_notification(changeset),
-            (sql.WRITE_PROGRESS, _progress_columns(progress, changeset.reloaded_ms)),
+            *totals(changeset),
+            *notification(changeset),
+            (sql.WRITE_PROGRESS, progress_columns(progress, changeset.reloaded_ms)),
             (sql.READ_TOTALS, (text_array(customers),)),
         )
-        totals: dict[str, dict[str, list[int]]] = {customer: {} for customer in customers}
+        found: dict[str, dict[str, list[int]]] = {customer: {} for customer in customers}
         for customer, company, *figures in self._cursor.fetchall():
-            totals[customer][company] = figures
-        return Written(totals, entry_ids)
+            found[customer][company] = figures
+        return Written(found, entry_ids)
 
     def _run(self, *steps: Step, begin: bool = False) -> None:
         """Run statements in one round trip; the cursor has the last one's rows."""
@@ -258,84 +252,9 @@ class SinkTransaction:
                     current and current.enrolled_on,
                 )
             )
-        self._cursor.execute(sql.WRITE_MEMBERSHIPS.execute, _columns(rows))
+        self._cursor.execute(sql.WRITE_MEMBERSHIPS.execute, columns(rows))
         if self._cursor.rowcount != len(rows):
             raise InvariantError("memberships: a row stood at another revision than the batch was computed from")
-
-
-def _totals(changeset: Changeset) -> Iterator[Step]:
-    customers = [(*key, *deltas) for key, deltas in changeset.customer_deltas.items() if any(deltas)]
-    if customers:
-        names, companies, *figures = zip(*customers, strict=True)
-        yield (
-            sql.WRITE_CUSTOMER_POINTS,
-            (text_array(names), text_array(companies), *map(plain_array, figures)),
-        )
-    groups = [(*key, *deltas) for key, deltas in changeset.group_deltas.items() if any(deltas)]
-    if groups:
-        numbers, companies, *figures = zip(*groups, strict=True)
-        yield (
-            sql.WRITE_GROUP_TOTALS,
-            (plain_array(numbers), text_array(companies), *map(plain_array, figures)),
-        )
-
-
-def _notification(changeset: Changeset) -> Iterator[Step]:
-    changed = {key[0] for key in changeset.customer_deltas} | {
-        e.invoice.key.customer_master_id for e in changeset.entries
-    }
-    if changed:
-        yield sql.NOTIFY, (NOTIFY_CHANNEL, notifications(changed))
-
-
-def notifications(customers: Iterable[str]) -> list[str]:
-    """Return payloads that name all customers, each a JSON list within Postgres' limit.
-
-    A name that is too long for a payload of its own, escaped, is told as `*`: any customer may have changed.
-    """
-    payloads, names, size = [], list[str](), 2
-    for customer in sorted(customers):
-        name = orjson.dumps(customer).decode()
-        length = len(name.encode()) + 1
-        if length + 2 > _NOTIFY_BYTES_MAX:
-            payloads.append("*")
-            continue
-        if size + length > _NOTIFY_BYTES_MAX:
-            payloads.append(f"[{','.join(names)}]")
-            names, size = [], 2
-        names.append(name)
-        size += length
-    if names:
-        payloads.append(f"[{','.join(names)}]")
-    return payloads
-
-
-def _progress_columns(progress: Iterable[Progress], reloaded_ms: Mapping[int, int]) -> list[list[Any]]:
-    rows = []
-    for p in progress:
-        reloaded = reloaded_ms.get(p.partition) if p.topic == INVOICES.name else None
-        rows.append(
-            (
-                p.topic,
-                p.partition,
-                p.snapshot_lsn,
-                p.snapshot_offset,
-                p.snapshot_done,
-                p.next_offset,
-                p.last_transaction,
-                p.mark,
-                p.snapshot_lsn,
-                p.mark_lsn,
-                None if p.marked_ms is None else timestamp(p.marked_ms),
-                None if reloaded is None else timestamp(reloaded),
-                p.ignored_rows,
-            )
-        )
-    return _columns(rows)
-
-
-def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _position(values: Sequence[int | None]) -> Position:

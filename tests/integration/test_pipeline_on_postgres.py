@@ -19,7 +19,8 @@ from streams.errors import BadRecordsError, InvariantError, TransientError
 from streams.generation import LIVE
 from streams.postgres import sql
 from streams.postgres.reevaluations import find_reevaluations
-from streams.postgres.sink import Sink, notifications
+from streams.postgres.sink import Sink
+from streams.postgres.steps import notifications
 from streams.source.decode import dump_reevaluation
 from streams.source.transaction_metadata import TransactionMetadata
 from streams.topics import INVOICES, MEMBERSHIPS, REEVALUATIONS

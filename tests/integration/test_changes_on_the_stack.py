@@ -189,7 +189,7 @@ def test_bad_rows_count_for_nothing_until_corrected_and_stand_in_the_dead_letter
     for reason, setting, mended in (
         ("both_types", "transaction_type_rewards_payment = true", "transaction_type_rewards_payment = false"),
         ("bad_amount", "transaction_amount = 'NaN'", "transaction_amount = 90"),
-        ("missing_column", "transaction_amount = NULL", "transaction_amount = 90"),
+        ("missing_value", "transaction_amount = NULL", "transaction_amount = 90"),
         ("bad_date", "transaction_due_date = '1999-12-31'", f"transaction_due_date = '{DUE}'"),
     ):
         execute(stack, "warehouse", f"UPDATE invoice_transactions SET {setting} WHERE transaction_id = %s", invoice)

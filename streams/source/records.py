@@ -54,6 +54,8 @@ class ChangeEvent:
     truncated: bool = False
     ignored: bool = False
     error: RecordError | None = None
+    row_id: int | None = None
+    """Of the row that cannot be used, where the event still says it."""
 
 
 @dataclass(slots=True)

@@ -84,8 +84,9 @@ class Pipeline:
         self._buffers: dict[tuple[str, int], PartitionBuffer] = {}
         self._invoices: Recent[InvoiceId, InvoiceState] = Recent(cached_invoices)
         self._memberships: Recent[str, MembershipState] = Recent(cached_invoices)
-        self._bad_in_a_row: dict[tuple[str, int], int] = {}
-        self._bad_window: list[int] = [0, 0]
+        self._bad_in_a_row: dict[tuple[str, int], set[tuple[str, int, int | None]]] = {}
+        self._window_records = 0
+        self._window_bad: set[tuple[str, int, int | None]] = set()
 
     def take(self, deliveries: Sequence[Delivery]) -> None:
         """Decode what came; once a delivery, also when the batch is tried again.
@@ -232,28 +233,35 @@ class Pipeline:
         return LoadedState({**kept, **read.invoices}, {**members, **read.memberships}, read.invoices_of)
 
     def _count_bad(self, place: tuple[str, int], records: Sequence[DecodedRecord]) -> None:
-        window = self._bad_window
+        """Count bad rows, not bad records: a row that stays bad while it is touched again and again is one."""
         for record in records:
             if record.event is None and record.error is None and record.reevaluation is None:
                 continue
-            window[0] += 1
+            self._window_records += 1
             if record.error is None:
-                self._bad_in_a_row[place] = 0
+                self._bad_in_a_row.pop(place, None)
             else:
-                window[1] += 1
-                in_a_row = self._bad_in_a_row[place] = self._bad_in_a_row.get(place, 0) + 1
-                if in_a_row >= BAD_IN_A_ROW_MAX or window[1] > BAD_WINDOW_MAX:
-                    what = (
-                        f"{in_a_row} in a row"
-                        if in_a_row >= BAD_IN_A_ROW_MAX
-                        else f"{window[1]} of the last {window[0]}"
+                row = (*place, record.offset if record.event is None else record.event.row_id)
+                in_a_row = self._bad_in_a_row.setdefault(place, set())
+                in_a_row.add(row)
+                self._window_bad.add(row)
+                if len(in_a_row) >= BAD_IN_A_ROW_MAX:
+                    raise _too_many(f"{len(in_a_row)} rows in a row", place, record)
+            if self._window_records >= BAD_WINDOW_RECORDS:
+                if len(self._window_bad) > BAD_WINDOW_MAX:
+                    raise _too_many(
+                        f"{len(self._window_bad)} rows of the last {self._window_records} records", place, record
                     )
-                    raise BadRecordsError(
-                        f"{what} records cannot be used, the last at {place[0]}/{place[1]} offset {record.offset}: {record.error}. "
-                        "Nothing of them was skipped: mend the source (or the mapping), then start the worker again."
-                    )
-            if window[0] >= BAD_WINDOW_RECORDS:
-                window[:] = [0, 0]
+                self._window_records = 0
+                self._window_bad.clear()
+
+
+def _too_many(what: str, place: tuple[str, int], record: DecodedRecord) -> BadRecordsError:
+    last = f", this one for: {record.error}" if record.error is not None else ""
+    return BadRecordsError(
+        f"{what} cannot be used, up to {place[0]}/{place[1]} offset {record.offset}{last}."
+        " Nothing of them was skipped: mend the source (or the mapping), then start the worker again."
+    )
 
 
 def _events(records: Sequence[DecodedRecord]) -> Iterator[tuple[str, int]]:

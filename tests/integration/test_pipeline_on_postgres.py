@@ -234,11 +234,26 @@ def test_database_restored_to_an_earlier_state_stops_the_worker(worker: Any, url
 def test_ten_bad_records_in_a_row_stop_the_worker_and_write_nothing(worker: Any, url: str) -> None:
     pipeline = worker()
     records = [record(offset, b"{") for offset in range(BAD_IN_A_ROW_MAX)]
-    with pytest.raises(BadRecordsError, match=rf"{BAD_IN_A_ROW_MAX} in a row.*offset {BAD_IN_A_ROW_MAX - 1}"):
+    with pytest.raises(BadRecordsError, match=rf"{BAD_IN_A_ROW_MAX} rows in a row.*offset {BAD_IN_A_ROW_MAX - 1}"):
         pipeline.take([Delivery(INVOICES.name, 0, records, len(records), 1)])
     with psycopg2.connect(url) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM dead_letters")
         assert cursor.fetchone() == (0,)
+
+
+def test_row_that_stays_bad_while_it_is_touched_is_one_bad_row(worker: Any, url: str) -> None:
+    source = Source()
+    source.begin()
+    source.insert(invoice_row(1))
+    for _ in range(3 * BAD_IN_A_ROW_MAX):
+        source.update(1, transaction_amount=None)
+    source.update(1, transaction_amount="5.00")
+    source.begin()
+    source.watermark("watermark-0-1", 1)
+    deliver(worker(), source, 0, len(source.events))
+    with psycopg2.connect(url) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM dead_letters")
+        assert cursor.fetchone() == (3 * BAD_IN_A_ROW_MAX,)
 
 
 def test_a_few_bad_records_are_kept_and_the_rest_goes_on(worker: Any, url: str) -> None:

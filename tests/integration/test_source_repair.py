@@ -376,7 +376,8 @@ def test_topic_made_anew_gets_the_records_of_a_new_snapshot(source: Stack) -> No
     finally:
         client.close()
 
-    assert "topic_replaced" in wrong(looked(source))
+    # The broker needs a moment to tell of the new one.
+    eventually(lambda: "topic_replaced" in wrong(looked(source)))
     said = repaired(source)
 
     assert "the topic warehouse.public.invoice_transactions was made anew" in said

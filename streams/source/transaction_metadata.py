@@ -34,6 +34,8 @@ class _Seen:
     begins: int = 0
     event_count: int | None = None
     """Events that it had, once it has ended."""
+    sent_again: bool = False
+    """An event came again: Debezium may number what it sends again one higher, so that counts prove nothing."""
     delivered: dict[Place, tuple[int, int]] = field(default_factory=dict)
     """Place -> (events delivered, the highest order among them)."""
 
@@ -43,6 +45,7 @@ class _Seen:
         return (
             self.event_count is not None
             and self.begins == 1
+            and not self.sent_again
             and sum(count for count, _ in self.delivered.values()) >= self.event_count
         )
 
@@ -62,7 +65,8 @@ class TransactionMetadata:
     def note_delivered(self, place: Place, events: Iterable[tuple[str, int]]) -> None:
         """Count what was delivered of a partition, in its order: the transaction of each event and its order in that (from 1).
 
-        An event that was delivered before, by Debezium twice or by Kafka again, has no higher order than the ones before it.
+        An event that was delivered before, by Debezium twice or by Kafka again, has no higher order than the ones before it; after one of
+        these the transaction is completed by the partition's next record alone.
         """
         completed = False
         with self._lock:
@@ -77,6 +81,8 @@ class TransactionMetadata:
                     count, highest = seen.delivered.get(place, (0, 0))
                 if order > highest:
                     count, highest = count + 1, order
+                else:
+                    seen.sent_again = True
             if current is not None:
                 seen.delivered[place] = (count, highest)
                 completed |= seen.complete

@@ -172,7 +172,7 @@ def _old_row(before: Columns | None) -> RowChange | None:
     row = _complete(before)
     if all(value(row, column) is None for column in _MEASURED):
         _complete(None)
-    if not (row["transaction_type_rewards_invoice"] or row["transaction_type_rewards_payment"]):
+    if not (value(row, "transaction_type_rewards_invoice") or value(row, "transaction_type_rewards_payment")):
         return None
     try:
         customer = text(row, "customer_master_id")

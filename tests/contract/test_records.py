@@ -317,6 +317,21 @@ def test_delete_whose_old_row_lacks_a_column_is_an_error_and_never_nothing(colum
     assert said(read_invoice_event(connect_json(value))) == [f"bad: missing_column {column}"]
 
 
+@pytest.mark.parametrize(
+    ("other", "missing"),
+    [
+        ("transaction_type_rewards_invoice", "transaction_type_rewards_payment"),
+        ("transaction_type_rewards_payment", "transaction_type_rewards_invoice"),
+    ],
+)
+def test_delete_of_a_row_whose_other_type_is_unknown_is_an_error_and_ends_nothing(other: str, missing: str) -> None:
+    value = json.loads(json.dumps(records("delete")[0].value))
+    value["before"][other] = False
+    del value["before"][missing]
+
+    assert said(read_invoice_event(connect_json(value))) == [f"bad: missing_column {missing}"]
+
+
 @pytest.mark.parametrize("before", [None, {}, "key only"])
 def test_change_without_its_old_row_is_an_error_and_never_nothing(before: object) -> None:
     value = json.loads(json.dumps(records("delete")[0].value))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -36,6 +38,12 @@ class ConnectorSettings(BaseSettings):
     """Its password: only a role with REPLICATION may drop a replication slot."""
     capture_memberships_user: str = "debezium"
     capture_memberships_password: SecretStr | None = None
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Self:
+        """Return the settings that a stack's folder names; they win over this process' own environment."""
+        prefix = cls.model_config.get("env_prefix", "")
+        return cls.model_validate({name.removeprefix(prefix).lower(): value for name, value in environment.items()})
 
 
 class LocalSettings(BaseSettings):

@@ -210,12 +210,7 @@ def _sources(folder: StackFolder, processes: Sequence[dict[str, Any]]) -> list[d
         return []
     from connectors.source.check import SourceCheck
 
-    prefix = "REWARDS_"
-    named = folder.environment() | folder.owner_environment()
-    settings = ConnectorSettings.model_validate(
-        {name.removeprefix(prefix).lower(): value for name, value in named.items()}
-    )
-    with SourceCheck(settings) as check:
+    with SourceCheck(ConnectorSettings.of(folder.environment() | folder.owner_environment())) as check:
         return [one.describe() for one in check.look()]
 
 

@@ -155,12 +155,16 @@ def _present(row: Columns | None) -> Columns:
 def _complete(before: Columns | None) -> Columns:
     """Return the old version of a row; one that the source did not send leaves unknown what there is to take away."""
     if not before:
-        raise RecordError(
-            "incomplete_row",
-            "the change event does not say what the row was before: the table's REPLICA IDENTITY is not FULL."
-            " `rewards connectors repair` mends that, and reads anew what was changed meanwhile",
-        )
+        raise _incomplete()
     return before
+
+
+def _incomplete() -> RecordError:
+    return RecordError(
+        "incomplete_row",
+        "the change event does not say what the row was before: the table's REPLICA IDENTITY is not FULL."
+        " `rewards connectors repair` mends that, and reads anew what was changed meanwhile",
+    )
 
 
 def _old_row(before: Columns | None) -> RowChange | None:
@@ -171,7 +175,7 @@ def _old_row(before: Columns | None) -> RowChange | None:
     """
     row = _complete(before)
     if all(value(row, column) is None for column in _MEASURED):
-        _complete(None)
+        raise _incomplete()
     if not (value(row, "transaction_type_rewards_invoice") or value(row, "transaction_type_rewards_payment")):
         return None
     try:
@@ -203,7 +207,7 @@ def _old_membership(before: Columns | None) -> MembershipChange | None:
     row = _complete(before)
     customer = value(row, "customer_master_id")
     if customer is None:
-        _complete(None)
+        raise _incomplete()
     if not isinstance(customer, str):
         return None
     return MembershipChange(customer, number(row, "id"), None, None)

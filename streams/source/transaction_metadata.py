@@ -1,9 +1,9 @@
 """Knows which source transactions are complete: Debezium says how many events each had, and this counts them as they arrive.
 
-Place on the data's way: beside the agents. The partition buffers (lanes.py) ask whether the last transaction of a partition is complete.
-It is once all of its events were delivered to this worker. Nothing else is proof: a producer gives no order between partitions, so that the
-end of a transaction can be readable before its rows are. A worker that does not get all events, for others have some of the partitions,
-learns it from the next record of the partition instead; the watermarks bring one at every heartbeat.
+Place on the data's way: beside the agents. The partition buffers (partition_buffer.py) ask whether the last transaction of a partition is
+complete. It is once all of its events were delivered to this worker. Nothing else is proof: a producer gives no order between partitions,
+so that the end of a transaction can be readable before its rows are. A worker that does not get all events, for others have some of the
+partitions, learns it from the next record of the partition instead; the watermarks bring one at every heartbeat.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from threading import Lock
 from typing import Final
 
@@ -51,7 +53,7 @@ class _Seen:
 
 
 class TransactionMetadata:
-    """Counts the events of each source transaction. The processors' threads ask it.
+    """Counts the events of each source transaction. The executors' threads ask it.
 
     Args:
         wake: called (from any thread) when a transaction that had ended has become complete by what was delivered.
@@ -70,20 +72,14 @@ class TransactionMetadata:
         """
         completed = False
         with self._lock:
-            seen, current = _Seen(), None
-            count = highest = 0
-            for transaction, order in events:
-                if transaction != current:
-                    if current is not None:
-                        seen.delivered[place] = (count, highest)
-                        completed |= seen.complete
-                    seen, current = self._of(transaction), transaction
-                    count, highest = seen.delivered.get(place, (0, 0))
-                if order > highest:
-                    count, highest = count + 1, order
-                else:
-                    seen.sent_again = True
-            if current is not None:
+            for transaction, its_events in groupby(events, key=itemgetter(0)):
+                seen = self._of(transaction)
+                count, highest = seen.delivered.get(place, (0, 0))
+                for _, order in its_events:
+                    if order > highest:
+                        count, highest = count + 1, order
+                    else:
+                        seen.sent_again = True
                 seen.delivered[place] = (count, highest)
                 completed |= seen.complete
         if completed:

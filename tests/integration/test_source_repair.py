@@ -85,11 +85,7 @@ def superuser(stack: Stack, statement: str, database: str = postgres.WAREHOUSE) 
 def looked(stack: Stack, name: str = "warehouse") -> Health:
     """What the check says of a connector."""
     folder = StackFolder(stack.folder)
-    environment = folder.environment() | folder.owner_environment()
-    settings = ConnectorSettings.model_validate(
-        {variable.removeprefix("REWARDS_").lower(): value for variable, value in environment.items()}
-    )
-    with SourceCheck(settings) as check:
+    with SourceCheck(ConnectorSettings.of(folder.environment() | folder.owner_environment())) as check:
         return next(one for one in check.look() if one.name == name)
 
 

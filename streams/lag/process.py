@@ -97,6 +97,6 @@ class LagProcess:
         for found in measurements:
             place = (found.topic, found.partition)
             was = self._shown.get(place, "ok")
-            if found.status != was and "stalled" in {found.status, was}:
+            if found.status != was and {"stalled", "lost"} & {found.status, was}:
                 logger.warning("%s %d is %s: %d records", *place, found.status, found.lag_records)
         self._shown = now

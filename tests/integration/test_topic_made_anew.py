@@ -222,11 +222,12 @@ def test_topic_that_the_worker_writes_itself_is_taken_as_it_is(own_stack: Stack,
     enrol(stack, "C-own")
     insert(stack, row("C-own", "D-1", BILLED, "100.00", transaction_due_date=STARTED_ON))
     stack.wait()
-    before = stack.process("worker")["pid"]
 
     _make_anew(stack, admin, REEVALUATIONS.name)
 
-    eventually(lambda: stack.process("worker")["pid"] not in {before, None}, timeout=60)
+    anew = str(admin.describe_topics([REEVALUATIONS.name])[0]["topic_id"])
+    noted = "SELECT DISTINCT topic_id FROM partition_progress WHERE topic = %s"
+    eventually(lambda: query(stack, noted, REEVALUATIONS.name) == [(anew,)], timeout=60)
     today = dt.date.fromisoformat(stack.status["business_date"])
     stack.command("day", "--to", (today + dt.timedelta(40)).isoformat())
     _right(stack)

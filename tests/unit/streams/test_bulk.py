@@ -235,7 +235,7 @@ def test_topic_that_is_gone_does_not_end_the_fetch(monkeypatch: pytest.MonkeyPat
 
 
 def test_rebalance_that_took_everything_away_is_waited_for() -> None:
-    async def nothing_assigned() -> Any:
+    async def nothing_assigned(*_: Any) -> Any:
         raise AssertionError("No partitions are currently assigned")
 
     async def run() -> None:
@@ -243,6 +243,9 @@ def test_rebalance_that_took_everything_away_is_waited_for() -> None:
         one._thread.seek_to_committed = nothing_assigned
         with pytest.raises(IllegalStateError):
             await one.perform_seek()
+        one._thread.seek_wait = nothing_assigned
+        with pytest.raises(IllegalStateError):
+            await BulkConsumer.seek_wait(one, {HERE: 12})
 
     asyncio.run(run())
 

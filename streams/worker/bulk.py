@@ -229,17 +229,16 @@ class BulkConsumer(driver.Consumer):
         Where nothing is committed, all is read again from the beginning: it changes nothing that is known.
         """
         positions = self._positions
+        starts = await cast("RewardsApp", self.app).starts()
         with _given_up_is_illegal():
             committed = dict(await super().seek_to_committed())
-        starts = await cast("RewardsApp", self.app).starts()
         sought: dict[TP, int] = {}
         for tp, offset in committed.items():
             start = starts.get((tp.topic, tp.partition))
-            if start is None or self._is_changelog_tp(tp):
-                continue
-            positions[tp] = max(start.earliest, min(offset or 0, start.next_offset))
-            if positions[tp] != offset or not offset:
-                sought[tp] = positions[tp]
+            if start is not None and not self._is_changelog_tp(tp):
+                sought[tp] = max(start.earliest, min(offset or 0, start.next_offset))
+        positions.update(sought)
+        # All are sought again: what was fetched before the positions were known was dropped, and nothing may follow that shows it.
         if sought:
             await self.seek_wait(sought)
         return committed | sought

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -110,9 +111,25 @@ class TopicReader:
 
     def _connected(self) -> Any:  # noqa: ANN401 -- kafka-python has no types
         if self._admin is None:
+            servers = self._bootstrap.split(",")
+            # kafka-python leaves a thread behind for every client that finds nobody, so nobody is looked for in vain.
+            reach_one(servers)
             self._admin = KafkaAdminClient(
-                bootstrap_servers=self._bootstrap.split(","),
+                bootstrap_servers=servers,
                 request_timeout_ms=REQUEST_MS,
                 bootstrap_timeout_ms=REQUEST_MS,
             )
         return self._admin
+
+
+def reach_one(servers: list[str]) -> None:
+    """Return once one of the addresses accepts a connection; raises the last one's OSError."""
+    for place, server in enumerate(servers, start=1):
+        host, _, port = server.strip().rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=2).close()
+        except OSError:
+            if place == len(servers):
+                raise
+        else:
+            return

@@ -11,8 +11,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from streams.errors import InvariantError, SettingsError
+from streams.errors import InvariantError, SettingsError, TransientError
 from streams.generation import LIVE, Generation
+from streams.jobs.waiting import SourceFault
 from streams.postgres.session import connect
 from streams.postgres.topic_progress import adopt_topic, note_topics, read_so_far
 from streams.topic_faults import FaultKind, TopicFault, topic_faults
@@ -85,20 +86,22 @@ def adopt(
         reader.close()
 
 
-def faults_of_topics(bootstrap: str, database_url: str, generation: Generation = LIVE) -> list[str]:
-    """Return what is wrong with the topics that are read, each with what leads out. The worker's own topic loses nothing.
-
-    Raises:
-        TransientError: Kafka or Postgres does not answer.
-    """
+def faults_of_topics(bootstrap: str, database_url: str, generation: Generation = LIVE) -> list[SourceFault]:
+    """Return what is wrong with the topics that are read, each with what leads out. The worker's own topic loses nothing."""
     wanted = (INVOICES.name, MEMBERSHIPS.name)
     reader = TopicReader(bootstrap)
-    connection = connect(database_url, name="rewards topics", generation=generation)
     try:
-        return [fault.text for fault in topic_faults(read_so_far(connection, wanted), reader.read(wanted))]
+        connection = connect(database_url, name="rewards topics", generation=generation)
+        try:
+            found = topic_faults(read_so_far(connection, wanted), reader.read(wanted))
+        finally:
+            connection.close()
+    except TransientError as error:
+        return [SourceFault(str(error), lasting=False)]
     finally:
-        connection.close()
         reader.close()
+    # A broker that has just started may not know a topic yet.
+    return [SourceFault(fault.text, lasting=fault.kind is not FaultKind.MISSING) for fault in found]
 
 
 def _adopted(fault: TopicFault, topic_id: str, *, lost: bool) -> Adopted:

@@ -50,7 +50,7 @@ def wait_until_caught_up(
     warehouse_url: str,
     database_url: str,
     timeout_seconds: float,
-    topic_faults: Callable[[], list[str]],
+    topic_faults: Callable[[], list[SourceFault]],
     source_faults: Callable[[], list[SourceFault]],
 ) -> float:
     """Return the seconds that it took.
@@ -67,7 +67,7 @@ def wait_until_caught_up(
         TransientError: a database does not answer.
     """
     started = time.monotonic()
-    _require_topics(topic_faults)
+    _require_topics(topic_faults())
     marks = {INVOICES.name: _mark(warehouse_url), MEMBERSHIPS.name: _mark(database_url)}
     connection = connect(database_url, name="rewards wait")
     try:
@@ -78,26 +78,25 @@ def wait_until_caught_up(
             quiet = 0 if missing else quiet + 1
             late = time.monotonic() - started > timeout_seconds
             if quiet >= QUIET_POLLS:
-                _require_topics(topic_faults)
-                faults_seen = source_faults()
+                faults_seen = topic_faults() + source_faults()
                 if not faults_seen:
                     return time.monotonic() - started
                 if late or any(fault.lasting for fault in faults_seen):
                     raise NotCaughtUpError(f"what was captured is worked off, but {_said(faults_seen)}")
                 time.sleep(SOUND_POLL_SECONDS)
             elif missing and late:
-                _require_topics(topic_faults)
-                missing += [fault.text for fault in source_faults()]
+                missing += [fault.text for fault in topic_faults() + source_faults()]
                 raise NotCaughtUpError(f"not caught up after {timeout_seconds:g} s: {'; '.join(missing)}")
             time.sleep(POLL_SECONDS)
     finally:
         connection.close()
 
 
-def _require_topics(topic_faults: Callable[[], list[str]]) -> None:
-    found = topic_faults()
-    if found:
-        raise NotCaughtUpError("; ".join(found))
+def _require_topics(faults_seen: list[SourceFault]) -> None:
+    """Wait for nothing that cannot come; what could not be seen may come yet."""
+    lasting = [fault for fault in faults_seen if fault.lasting]
+    if lasting:
+        raise NotCaughtUpError(_said(lasting))
 
 
 def _said(faults_seen: list[SourceFault]) -> str:

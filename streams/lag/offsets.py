@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from kafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from streams.errors import TransientError
 from streams.lag.status import Offsets
+from streams.topic_state import reach_one
 
 CLIENT_ID: Final = "rewards-lag"
 REQUEST_TIMEOUT_MS: Final = 5_000
@@ -44,7 +44,7 @@ class BrokerReader:
         servers = bootstrap.split(",")
         with faults():
             # kafka-python leaves a thread behind for every client that finds nobody, so nobody is looked for in vain.
-            _reach_one(servers)
+            reach_one(servers)
             self._admin = KafkaAdminClient(
                 bootstrap_servers=servers,
                 client_id=CLIENT_ID,
@@ -148,19 +148,6 @@ class BrokerReader:
             for topic in described
             for partition in topic["partitions"]
         )
-
-
-def _reach_one(servers: list[str]) -> None:
-    """Return once one of the addresses accepts a connection; raises the last one's OSError."""
-    for place, server in enumerate(servers, start=1):
-        host, _, port = server.strip().rpartition(":")
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=2).close()
-        except OSError:
-            if place == len(servers):
-                raise
-        else:
-            return
 
 
 def _known(committed: Mapping[TopicPartition, Any], partition: TopicPartition) -> int | None:

@@ -120,6 +120,9 @@ class _Fold:
     def _settle(self, state: InvoiceState, cause: Cause) -> None:
         """Evaluate an invoice of the changeset, unless a reload leaves its rows in doubt."""
         context = self._context
+        if cause.kind == DAY:
+            # What comes late, again, or after a reload is evaluated on a later date than was sent: that is why points differ then.
+            cause = Cause.of_reevaluation(DAY, context.as_of.isoformat())
         oldest = state.look_for_oldest()
         if oldest is not None:
             if oldest < context.retired_before:
@@ -189,9 +192,7 @@ class _Fold:
     # -- reevaluations
 
     def _reevaluate(self, reevaluation: Reevaluation) -> None:
-        # A record that comes late, or again, is evaluated on a later date than it was sent for: that is why points differ then.
-        of = self._context.as_of.isoformat() if reevaluation.kind == DAY else reevaluation.of
-        cause = Cause.of_reevaluation(reevaluation.kind, of)
+        cause = Cause.of_reevaluation(reevaluation.kind, reevaluation.of)
         if reevaluation.invoice_id is None:
             self._retire_memberships(reevaluation.customer_master_id, cause)
             return

@@ -170,9 +170,3 @@ def test_emptied_table_and_a_new_snapshot_take_no_points_before_a_persons_word(r
         execute(reloading, "warehouse", "DROP TABLE kept")
     reloading.wait()
     assert (balances(reloading), entries(reloading)) == (before, log)
-
-
-def test_topic_that_is_none_is_refused(reloading: Stack) -> None:
-    refused = reloading.command("reload", "accept", "nothing", check=False)
-    assert refused.returncode == 2
-    assert "invoices, memberships" in refused.stderr

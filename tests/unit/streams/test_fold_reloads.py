@@ -118,9 +118,11 @@ def test_rows_shown_again_as_they_stood_leave_the_day_its_cause() -> None:
 
     first = state.take(transaction("t3", (600, 1, facts(1))), suspect=TRUNCATED)
     assert first.entries == []
+    state.as_of = LATE + dt.timedelta(days=1)
     last = state.take(transaction("t4", (700, 3, facts(3))), suspect=TRUNCATED)
 
-    assert {kind for kind, _ in causes(last)} == {DAY}
+    # The day that it is evaluated on, not the one that it began to wait on.
+    assert {entry.cause.sentence for entry in last.entries} == {"day 2026-05-03"}
     assert state.invoices[ID].awaiting is None
 
 

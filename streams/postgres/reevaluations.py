@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+SESSION: Final = "SET jit = off; SET enable_seqscan = off"
+"""For a session that asks again and again: a plan that reads all invoices, made before statistics knew better, would cost seconds."""
 PASS_MAX: Final = 20_000
 """Invoices found at once, so that a day on which very many are due does not fill the memory."""
 
@@ -44,15 +46,17 @@ LIMIT %(limit)s
 # More of a transaction that is too large for one batch may come: its invoices cannot be evaluated yet, whatever is gone of them.
 _GONE: Final = """
 SELECT i.customer_master_id, i.id::text, e.kind, COALESCE(NULLIF(e.lsn, 0), e.snapshot_lsn) FROM source_epochs AS e
-JOIN invoices AS i ON (i.oldest_snapshot_lsn, i.oldest_lsn) < (e.snapshot_lsn, e.lsn)
-JOIN partition_progress AS p ON p.topic = e.topic AND p.partition = i.partition
-WHERE e.topic = %(invoices)s AND e.ready_at IS NOT NULL AND e.closed_at IS NULL
-  AND (i.awaiting IS NULL OR i.awaiting IS DISTINCT FROM p.last_transaction) LIMIT %(limit)s
+CROSS JOIN LATERAL (SELECT customer_master_id, id FROM invoices AS i
+  WHERE (oldest_snapshot_lsn, oldest_lsn) < (e.snapshot_lsn, e.lsn) AND NOT EXISTS (SELECT 1 FROM partition_progress AS p
+    WHERE p.topic = e.topic AND p.partition = i.partition AND p.last_transaction = i.awaiting)
+  ORDER BY oldest_snapshot_lsn, oldest_lsn LIMIT %(limit)s OFFSET 0) AS i
+WHERE e.topic = %(invoices)s AND e.ready_at IS NOT NULL AND e.closed_at IS NULL LIMIT %(limit)s
 """
 
 _GONE_MEMBERSHIPS: Final = """
 SELECT m.customer_master_id, NULL, e.kind, COALESCE(NULLIF(e.lsn, 0), e.snapshot_lsn) FROM source_epochs AS e
-JOIN memberships AS m ON (m.oldest_snapshot_lsn, m.oldest_lsn) < (e.snapshot_lsn, e.lsn)
+CROSS JOIN LATERAL (SELECT customer_master_id FROM memberships WHERE (oldest_snapshot_lsn, oldest_lsn) < (e.snapshot_lsn, e.lsn)
+  ORDER BY oldest_snapshot_lsn, oldest_lsn LIMIT %(limit)s OFFSET 0) AS m
 WHERE e.topic = %(memberships)s AND e.ready_at IS NOT NULL AND e.closed_at IS NULL LIMIT %(limit)s
 """
 

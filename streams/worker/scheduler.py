@@ -16,7 +16,7 @@ from streams.errors import TransientError
 from streams.generation import LIVE, Generation
 from streams.keys import customer_key, partition_of
 from streams.postgres.epochs import EpochKeeper
-from streams.postgres.reevaluations import find_reevaluations, open_day, reevaluation_offsets
+from streams.postgres.reevaluations import SESSION, find_reevaluations, open_day, reevaluation_offsets
 from streams.postgres.session import connect, faults
 from streams.source.decode import dump_reevaluation
 from streams.topics import topics_of
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 LOCK = 5_271_001
 """The advisory lock's number; any, as long as nothing else in the database uses it."""
 INTERVAL_SECONDS = 0.25
-LOOK_SHARE = 4
+LOOK_SHARE = 9
 """After a look that found nothing it rests so many times as long: while a reload goes on, all that waits for it is looked through."""
 REST_SECONDS_MAX = 5.0
 RETRY_SECONDS = 2.0
@@ -92,6 +92,8 @@ class Scheduler:
             if self._connection is None:
                 self._connection = connect(self._database_url, name="rewards scheduler", generation=self._generation)
                 self._connection.autocommit = True
+                with self._connection.cursor() as cursor:
+                    cursor.execute(SESSION)
             with self._connection.cursor() as cursor:
                 # Re-entrant: whoever has the lock gets it again, so that one question is enough.
                 cursor.execute(

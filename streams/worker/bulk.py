@@ -21,6 +21,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 from faust.types.tuples import ConsumerMessage
 
+from streams.worker.holds import HoldReason, Holds
+
 logger = logging.getLogger(__name__)
 
 FETCH_MAX_WAIT_MS = 10
@@ -29,6 +31,9 @@ FETCH_MAX_WAIT_MS = 10
 
 FETCH_INTERVAL_SECONDS = 0.01
 """Under load records are taken at most so often, for a fetch costs much the same whatever it brings."""
+
+HELD_FETCH_SECONDS = 0.05
+"""A fetch waits so long at most while partitions are held: one that is released meanwhile is part of the next."""
 
 
 COMMIT_SECONDS_MAX = 5.0
@@ -74,6 +79,16 @@ class BulkConsumer(driver.Consumer):
         self._fetched_at = 0.0
         self._positions: dict[TP, int] = {}
         """Where each source partition of this assignment is to be read on; none until Faust has sought to what is committed."""
+        self.holds = Holds()
+        """Which source partitions are not fetched from for now."""
+
+    def hold(self, topic: str, partition: int, reason: HoldReason) -> None:
+        """Leave a partition out of the fetches to come, until it is released or given up. What was fetched before still comes."""
+        self.holds.hold(TP(topic, partition), reason)
+
+    def release(self, topic: str, partition: int, reason: HoldReason) -> None:
+        """Take a partition in again where no other reason holds it; it goes on after the last record that was handed on."""
+        self.holds.release(TP(topic, partition), reason)
 
     def mark_done(self, topic: str, partition: int, next_offset: int, generation: int) -> None:
         """Let everything before `next_offset` be committed; of no effect if the partition has been assigned anew since."""
@@ -83,6 +98,17 @@ class BulkConsumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ANN401, ASYNC109 -- Faust's signature
+        """Fetch from what is not held. aiokafka would take an empty set of partitions for all of them."""
+        if active_partitions is None or not self.holds:
+            return await super()._getmany(active_partitions, timeout)
+        free = self.holds.free(active_partitions)
+        timeout = min(timeout, HELD_FETCH_SECONDS)
+        if free:
+            return await super()._getmany(free, timeout)
+        await self.holds.wait_released(timeout)
+        return {}
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:  # noqa: ASYNC109 -- Faust's signature
         """Yield a message a changelog record, and one for all records that a fetch brought of a source partition."""
@@ -190,6 +216,7 @@ class BulkConsumer(driver.Consumer):
         if self.before_revoke is not None:
             await self.before_revoke()
             await self._commit_before_revoke()
+        self.holds.clear()
         await super().on_partitions_revoked(revoked)
         for tp in revoked:
             self._done.pop(tp, None)

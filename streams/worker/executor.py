@@ -11,6 +11,7 @@ import logging
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -43,7 +44,20 @@ class Executor:
         batch_records: int,
         gather_seconds: float,
         generation: Callable[[], int],
+        hold: Callable[[bool], None],
     ) -> None:
+        """Wire one executor.
+
+        Args:
+            pipeline: what works a batch off.
+            outputs: where its outcome goes.
+            metrics: the worker's.
+            batch_records: the most records of a batch; twice as many may wait.
+            gather_seconds: how long to gather after a batch that wrote.
+            generation: the consumer's generation now.
+            hold: called with True once the bound on what waits is reached, so that no more is fetched for this executor, and with
+                False once there is room again.
+        """
         self._pipeline = pipeline
         self._outputs = outputs
         self._metrics = metrics
@@ -53,8 +67,8 @@ class Executor:
         self._inbox: deque[Delivery] = deque()
         self._inbox_records = 0
         self._arrived = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
+        self._hold = hold
+        self._full = False
         self._working = asyncio.Lock()
         self._done: asyncio.Queue[Outcome] = asyncio.Queue(1)
         """What is written and to be forwarded, while the next batch is worked on."""
@@ -63,18 +77,17 @@ class Executor:
         self._wrote_at = 0.0
         self._given_up: int | None = None
         """The consumer's generation whose partitions were given up: nothing of it is taken in any more."""
+        self._giving_up = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pipeline")
 
-    async def put(self, topic: str, partition: int, value: Records, consumer_generation: int) -> None:
-        """Take a bulk message in; waits while twice a batch is waiting already."""
-        await self._room.wait()
+    def put(self, topic: str, partition: int, value: Records, consumer_generation: int) -> None:
+        """Take a bulk message in. Never waits, for every other partition would wait with it: from twice a batch on, no more is fetched."""
         if consumer_generation == self._given_up:
             # What came before it was dropped with the partitions; done without it, its offset would be committed past that.
             return
         self._inbox.append(Delivery(topic, partition, value.records, value.end_offset, consumer_generation))
         self._inbox_records += len(value.records)
-        if self._inbox_records >= 2 * self._batch_records:
-            self._room.clear()
+        self._look_for_room()
         self._arrived.set()
 
     def wake(self) -> None:
@@ -92,7 +105,11 @@ class Executor:
             await asyncio.sleep(max(0.0, self._wrote_at + self._gather_seconds - time.monotonic()))
             async with self._working:
                 self._woken = False
-                outcome = await self._work(self._gather())
+                try:
+                    outcome = await self._work(self._gather())
+                except TransientError:
+                    # The partitions are being given up, and whoever has them next reads the same records.
+                    continue
                 self._holding = outcome.held
                 self._woken |= outcome.more
                 if outcome.record_count:
@@ -114,8 +131,13 @@ class Executor:
             self._done.task_done()
 
     async def give_up(self) -> None:
-        """Finish the batch under way and forget the rest: the partitions are being given up."""
+        """Finish the batch under way and forget the rest: the partitions are being given up.
+
+        A batch that the world refuses is not tried again: other members wait for this one, and would go on without it.
+        """
+        self._giving_up.set()
         async with self._working:
+            self._giving_up.clear()
             await self._done.join()
             try:
                 await self._outputs.flush()
@@ -125,7 +147,7 @@ class Executor:
             self._given_up = self._generation()
             self._inbox.clear()
             self._inbox_records = 0
-            self._room.set()
+            self._look_for_room()
             self._pipeline.forget()
 
     async def _wait(self) -> None:
@@ -142,28 +164,49 @@ class Executor:
             self._inbox_records -= len(delivery.records)
             if delivery.consumer_generation == generation:
                 deliveries.append(delivery)
-        if self._inbox_records < 2 * self._batch_records:
-            self._room.set()
+        self._look_for_room()
         return deliveries
+
+    def _look_for_room(self) -> None:
+        full = self._inbox_records >= 2 * self._batch_records
+        if full != self._full:
+            self._full = full
+            self._hold(full)
 
     async def _work(self, deliveries: list[Delivery]) -> Outcome:
         loop = asyncio.get_running_loop()
         started = time.monotonic()
         await loop.run_in_executor(self._thread, self._pipeline.take, deliveries)
         outcome = await self._insist(
-            lambda: loop.run_in_executor(self._thread, self._pipeline.work, self._generation())
+            lambda: loop.run_in_executor(self._thread, self._pipeline.work, self._generation()), until=self._giving_up
         )
         self._metrics.note_batch(outcome.record_count, time.monotonic() - started)
         return outcome
 
-    async def _insist(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Try until it is done, since the world is at fault: the lag grows in plain sight, and nothing is lost."""
+    async def _insist(self, attempt: Callable[[], Awaitable[T]], *, until: asyncio.Event | None = None) -> T:
+        """Try until it is done, since the world is at fault: the lag grows in plain sight, and nothing is lost.
+
+        Raises:
+            TransientError: `until` was set, and the attempt under way then failed.
+        """
         wait = RETRY_SECONDS
         while True:
             try:
                 return await attempt()
             except TransientError as error:
-                logger.warning("Trying again in %.1f s: %s", wait, error)
                 self._metrics.retries += 1
-                await asyncio.sleep(wait)
+                if until is not None and until.is_set():
+                    logger.warning("Not tried again, for the partitions are given up: %s", error)
+                    raise
+                logger.warning("Trying again in %.1f s: %s", wait, error)
+                await _sleep(wait, until)
                 wait = min(2 * wait, RETRY_SECONDS_MAX)
+
+
+async def _sleep(seconds: float, until: asyncio.Event | None) -> None:
+    """Sleep for so long, or until the event is set."""
+    if until is None:
+        await asyncio.sleep(seconds)
+        return
+    with suppress(TimeoutError):
+        await asyncio.wait_for(until.wait(), seconds)

@@ -18,7 +18,9 @@ from streams.errors import BadRecordsError, RewardsError
 from streams.metrics import WorkerMetrics
 from streams.postgres.sink import Sink
 from streams.source.transaction_metadata import TransactionMetadata
+from streams.topics import PARTITIONS
 from streams.worker.executor import Executor
+from streams.worker.holds import HoldReason
 from streams.worker.outputs import Outputs
 from streams.worker.pipeline import Decoder, Pipeline
 from streams.worker.publisher import Publisher
@@ -76,10 +78,10 @@ class Runtime:
             if not self._executors:
                 await self._start()
 
-    async def put(self, message: Any) -> None:  # noqa: ANN401 -- a bulk message: its value is no bytes (bulk.py)
+    def put(self, message: Any) -> None:  # noqa: ANN401 -- a bulk message: its value is no bytes (bulk.py)
         """Hand a bulk message to the executor of its partition."""
         executor = self._executors[message.partition % len(self._executors)]
-        await executor.put(message.topic, message.partition, message.value, message.generation_id)
+        executor.put(message.topic, message.partition, message.value, message.generation_id)
 
     async def _start(self) -> None:
         settings, app = self._settings, self._app
@@ -89,7 +91,9 @@ class Runtime:
         metrics = WorkerMetrics()
         loop = asyncio.get_running_loop()
         metadata = TransactionMetadata(wake=partial(loop.call_soon_threadsafe, self._wake))
-        self._executors = [self._executor(publisher, consumer, metrics, metadata) for _ in range(settings.processors)]
+        self._executors = [
+            self._executor(number, publisher, consumer, metrics, metadata) for number in range(settings.processors)
+        ]
         consumer.before_revoke = self._give_up
         url = settings.database_url.get_secret_value()
         scheduler = Scheduler(
@@ -112,7 +116,12 @@ class Runtime:
         gc.set_threshold(*GC_THRESHOLDS)
 
     def _executor(
-        self, publisher: Publisher, consumer: BulkConsumer, metrics: WorkerMetrics, metadata: TransactionMetadata
+        self,
+        number: int,
+        publisher: Publisher,
+        consumer: BulkConsumer,
+        metrics: WorkerMetrics,
+        metadata: TransactionMetadata,
     ) -> Executor:
         settings = self._settings
         batch_records = settings.batch_records // settings.processors
@@ -131,7 +140,15 @@ class Runtime:
             batch_records=batch_records,
             gather_seconds=settings.gather_ms / 1000,
             generation=lambda: self._app.consumer_generation_id,
+            hold=partial(self._hold, consumer, number),
         )
+
+    def _hold(self, consumer: BulkConsumer, number: int, full: bool) -> None:
+        """Leave the partitions of an executor out of fetching while it is full; those of the others go on."""
+        change = consumer.hold if full else consumer.release
+        for topic in self._decoders:
+            for partition in range(number, PARTITIONS, self._settings.processors):
+                change(topic, partition, HoldReason.FULL)
 
     def _wake(self) -> None:
         for executor in self._executors:

@@ -13,6 +13,7 @@ from faust.types import TP
 
 from streams.worker import bulk
 from streams.worker.bulk import BulkConsumer
+from streams.worker.holds import HoldReason, Holds
 
 HERE = TP("warehouse.public.invoice_transactions", 3)
 Fetch = dict[TP, list[Any]]
@@ -27,6 +28,7 @@ class FetchingConsumer(BulkConsumer):
         self._done = {}
         self._positions = {}
         self._fetched_at = 0.0
+        self.holds = Holds()
         self._read_offset = {}
         self._fetches = fetches
         self._committed, self._earliest = committed, earliest
@@ -203,3 +205,89 @@ def test_partitions_are_given_up_though_the_consumers_thread_takes_no_calls_any_
 
 async def _nothing() -> None:
     pass
+
+
+THERE = TP("warehouse.public.invoice_transactions", 4)
+
+
+class AskedThread:
+    """Stands for the thread that fetches; notes of which partitions, and for how long."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[set[TP], float]] = []
+
+    async def getmany(self, partitions: set[TP], timeout: float) -> Fetch:  # noqa: ASYNC109 -- Faust's signature
+        self.asked.append((set(partitions), timeout))
+        return {}
+
+
+def test_held_partition_is_left_out_of_fetches_until_its_last_reason_is_gone() -> None:
+    async def run() -> None:
+        one = consumer(committed=0)
+        one._thread = thread = AskedThread()
+
+        async def fetched_from() -> set[TP]:
+            await one._getmany({HERE, THERE}, 1.0)
+            return thread.asked[-1][0]
+
+        one.hold(HERE.topic, HERE.partition, HoldReason.FULL)
+        one.hold(HERE.topic, HERE.partition, HoldReason.FULL)
+        one.hold(HERE.topic, HERE.partition, HoldReason.HALTED)
+        assert await fetched_from() == {THERE}
+        one.release(HERE.topic, HERE.partition, HoldReason.FULL)
+        one.release(THERE.topic, THERE.partition, HoldReason.FULL)
+        assert await fetched_from() == {THERE}
+        assert one.holds.reasons(HERE) == {HoldReason.HALTED}
+        one.release(HERE.topic, HERE.partition, HoldReason.HALTED)
+        assert await fetched_from() == {HERE, THERE}
+        assert one.holds.reasons(HERE) == frozenset()
+
+    asyncio.run(run())
+
+
+def test_fetch_waits_shortly_while_a_partition_is_held_for_it_may_be_released_meanwhile() -> None:
+    async def run() -> None:
+        one = consumer(committed=0)
+        one._thread = thread = AskedThread()
+        one.hold(HERE.topic, HERE.partition, HoldReason.FULL)
+        await one._getmany({HERE, THERE}, 1.0)
+        one.release(HERE.topic, HERE.partition, HoldReason.FULL)
+        await one._getmany({HERE, THERE}, 1.0)
+        assert [timeout for _, timeout in thread.asked] == [bulk.HELD_FETCH_SECONDS, 1.0]
+
+    asyncio.run(run())
+
+
+def test_nothing_is_asked_for_while_every_partition_is_held_since_nothing_means_everything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bulk, "HELD_FETCH_SECONDS", 30.0)
+
+    async def run() -> None:
+        one = consumer(committed=0)
+        one._thread = thread = AskedThread()
+        one.hold(HERE.topic, HERE.partition, HoldReason.FULL)
+        fetching = asyncio.create_task(one._getmany({HERE}, 30.0))
+        await asyncio.sleep(0.01)
+        assert not fetching.done()
+        one.release(HERE.topic, HERE.partition, HoldReason.FULL)
+        assert await asyncio.wait_for(fetching, 5) == {}
+        assert thread.asked == []
+
+    asyncio.run(run())
+
+
+def test_holds_end_with_the_assignment(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def faust_gives_up(*_: Any) -> None:
+        pass
+
+    async def run() -> None:
+        one = consumer(committed=0)
+        one._thread = thread = AskedThread()
+        one.hold(HERE.topic, HERE.partition, HoldReason.HALTED)
+        monkeypatch.setattr(driver.Consumer, "on_partitions_revoked", faust_gives_up)
+        await one.on_partitions_revoked({HERE})
+        await one._getmany({HERE}, 1.0)
+        assert thread.asked == [({HERE}, 1.0)]
+
+    asyncio.run(run())

@@ -8,22 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from migration.rules import (
-    Choice,
-    Date,
-    Encrypted,
-    EnrolledOn,
-    Flag,
-    Integer,
-    Moment,
-    MomentWhenTrue,
-    Money,
-    Reference,
-    Rule,
-    SortOrder,
-    Status,
-    Text,
-)
+from migration.rules.dates import Date, EnrolledOn, Moment, MomentWhenTrue
+from migration.rules.encrypted import Encrypted
+from migration.rules.numbers import Flag, Integer, Money, SortOrder
+from migration.rules.references import Reference
+from migration.rules.rule import Rule
+from migration.rules.texts import Choice, Status, Text
 
 
 @dataclass(frozen=True, slots=True)

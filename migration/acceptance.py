@@ -12,7 +12,8 @@ from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 from migration.errors import MigrationError, UncoveredError
-from migration.map import DIVISIONS, TABLES, Column, Table
+from migration.map import DIVISIONS, TABLES
+from migration.mapping import Column, Table
 from migration.rules.numbers import SortOrder
 from migration.rules.references import Reference, code_of
 from migration.rules.rule import Cell, Context, Finding, Key, Raw, RefusedError

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
-from migration.map import PASSWORD, Table, is_numbered
+from migration.map import PASSWORD
+from migration.mapping import Table, is_numbered
 from migration.rules.encrypted import Encrypted
 from migration.rules.rule import Value
 

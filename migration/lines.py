@@ -14,7 +14,7 @@ from typing import Final
 from migration import plain
 from migration.acceptance import Acceptance
 from migration.legacy import LegacyTable, quoted, raw_value
-from migration.map import Column, Table
+from migration.mapping import Column, Table
 from migration.plain import Form, Source
 from migration.rules.encrypted import Encrypted
 

@@ -15,7 +15,8 @@ from pymysql.cursors import SSCursor
 
 from migration.errors import MigrationError
 from migration.legacy import Connection, quoted, raw_value
-from migration.map import TABLES, Table
+from migration.map import TABLES
+from migration.mapping import Table
 from migration.rules.rule import Raw
 
 NOT_COMPUTED: Final = 1301

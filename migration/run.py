@@ -23,7 +23,8 @@ from migration.extract import Blocks, Extraction
 from migration.legacy import Catalog, quoted
 from migration.lines import Query, query
 from migration.loading import Loading, Written, continue_sequence
-from migration.map import TABLES, Table, is_numbered
+from migration.map import TABLES
+from migration.mapping import Table, is_numbered
 from migration.reading import Reader, count, number, points
 from migration.survey import Survey, survey
 from migration.transform import Notes, Transformer

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from migration.errors import MigrationError
 from migration.legacy import Catalog
-from migration.map import LEFT_BEHIND, TABLES, Table
+from migration.map import LEFT_BEHIND, TABLES
+from migration.mapping import Table
 from migration.rules.characters import ENCODINGS
 
 

@@ -15,7 +15,7 @@ from api.core.encryption import FieldCipher, place_in
 from migration import copytext
 from migration.acceptance import Acceptance
 from migration.errors import MigrationError, UncoveredError
-from migration.map import Column, Table
+from migration.mapping import Column, Table
 from migration.rules.characters import decode, key_text
 from migration.rules.encrypted import Encrypted
 from migration.rules.references import Reference

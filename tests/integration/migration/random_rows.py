@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 
 from migration import legacy
 from migration.legacy import LegacyColumn
-from migration.map import TABLES, Table
+from migration.map import TABLES
+from migration.mapping import Table
 from migration.rules.dates import Date, Moment, MomentWhenTrue
 from migration.rules.encrypted import Encrypted
 from migration.rules.numbers import Flag, Integer, Money, SortOrder

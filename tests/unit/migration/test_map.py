@@ -9,7 +9,8 @@ from sqlalchemy import LargeBinary
 from api.core.encrypted_columns import ENCRYPTED
 from migration import rules, schema
 from migration.connection import newest_version
-from migration.map import LEFT_BEHIND, TABLES, Table
+from migration.map import LEFT_BEHIND, TABLES
+from migration.mapping import Table
 from migration.report import RULES
 from migration.rules.encrypted import Encrypted
 from migration.rules.references import Reference

@@ -13,7 +13,7 @@ from psycopg2 import sql
 
 from connectors.local.mariadb import Server
 from migration import schema
-from migration.run import Figures
+from migration.figures import Figures
 from tests.integration.api.servers import Postgres
 from tests.integration.migration.databases import SAMPLE, Legacy, New, migrate
 

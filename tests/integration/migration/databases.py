@@ -21,7 +21,8 @@ from connectors.settings import PROJECT
 from migration import run as migration_run
 from migration import verify as verification
 from migration.acceptance import Zones
-from migration.run import Figures, Options, Progress
+from migration.figures import Figures, Options
+from migration.run import Progress
 from migration.terminal import Silence
 from migration.verify import Comparison
 from tests.integration.api.servers import Postgres

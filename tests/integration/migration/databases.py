@@ -16,7 +16,7 @@ import psycopg2
 from psycopg2 import sql
 
 from api.core.encryption import FieldCipher
-from connectors.local.mariadb import Server
+from connectors.local.mariadb_server import Server
 from connectors.settings import PROJECT
 from migration import run as migration_run
 from migration import verify as verification

@@ -53,9 +53,8 @@ class Invoice(Base):
     """Company abbreviation."""
     system_name: Mapped[str]
     document: Mapped[str | None]
-    """`transaction_description`; null where a row is an invoice of its own."""
     transaction_id: Mapped[int | None]
-    """The row's, where it is an invoice of its own."""
+    """`transaction_description`, or the row's id where a row is an invoice of its own; the other one is null."""
     partition: Mapped[int] = mapped_column(SmallInteger)
     """The partition of the customer's records: whose worker owns the invoice."""
     rows: Mapped[dict[str, Any]]
@@ -248,9 +247,8 @@ class SourceEpoch(Base):
     ready_at: Mapped[dt.datetime | None]
     """When every partition had shown what it would: from then on stale rows are retired."""
     missing_invoices: Mapped[int | None]
-    """Invoices with rows that were not shown again, when that was last counted."""
     live_invoices: Mapped[int | None]
-    """Invoices with rows that count, when that was last counted."""
+    """Invoices with rows that were not shown again, and with rows that count, when they were last counted."""
     counted_at: Mapped[dt.datetime | None]
     accepted_at: Mapped[dt.datetime | None]
     """When a person said that what is missing is gone (`rewards reload accept`)."""

@@ -205,9 +205,9 @@ def test_kills_of_the_broker_leave_every_row_in_the_topic_once(capture: Stack) -
             topic.until(lambda numbers=numbers: topic.seen(numbers[0]) > 0)
             pid = capture.process("kafka")["pid"]
             os.kill(pid, signal.SIGKILL)
-            eventually(lambda pid=pid: capture.process("kafka")["pid"] not in {pid, None}, timeout=60)
+            eventually(lambda pid=pid: capture.process("kafka")["pid"] not in {pid, None}, timeout=120)
             # kafka-python leaves sockets open where nobody answers.
-            eventually(lambda: _answers(capture.address("kafka")), timeout=60)
+            eventually(lambda: _answers(capture.address("kafka")), timeout=120)
 
         outcome = writer.take()
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final, Literal
 
+from streams.state.epochs import OpenEpoch
+
 STALE_SECONDS: Final = 5.0
 """The lag process measures every second: after so long it is down, or cannot reach Kafka."""
 BEHIND_SECONDS: Final = 5.0
@@ -89,6 +91,13 @@ class LagReport:
     age_seconds: float
     """The time since the latest measurement of any partition; 0 where there is none."""
     agents: list[AgentLag]
+    reloads: list[OpenEpoch]
+    """Truncates and snapshots that are not over."""
+
+    @property
+    def waiting(self) -> list[OpenEpoch]:
+        """Those that lack so many rows that they wait for them, or for a person."""
+        return [one for one in self.reloads if one.remedy is not None]
 
     def bar(self, row: PartitionLag) -> float:
         """Return how much of a partition's bar is filled, in percent."""
@@ -96,11 +105,14 @@ class LagReport:
         return round(100 * row.lag_records / full, 1)
 
 
-def report_lag(rows: Sequence[PartitionLag]) -> LagReport:
+def report_lag(rows: Sequence[PartitionLag], reloads: Sequence[OpenEpoch] = ()) -> LagReport:
     """Group the measurements by agent and judge their age."""
     agents = [
         AgentLag(name, consumer_group, list(found))
         for (consumer_group, name), found in groupby(rows, key=lambda row: (row.consumer_group, row.agent))
     ]
     age_seconds = min((row.age_seconds for row in rows), default=0.0)
-    return LagReport("none" if not rows else "stale" if age_seconds > STALE_SECONDS else "fresh", age_seconds, agents)
+    state: Literal["none", "stale", "fresh"] = (
+        "none" if not rows else "stale" if age_seconds > STALE_SECONDS else "fresh"
+    )
+    return LagReport(state, age_seconds, agents, list(reloads))

@@ -32,9 +32,11 @@ ADDED = (
     ("partition_progress", sa.Column("halted_at", sa.DateTime(timezone=True))),
     ("partition_progress", sa.Column("halted_reason", sa.Text())),
     ("partition_progress", sa.Column("accept_bad_until", sa.BigInteger(), server_default="0", nullable=False)),
-    ("source_epochs", sa.Column("missing_invoices", sa.BigInteger())),
-    ("source_epochs", sa.Column("live_invoices", sa.BigInteger())),
+    ("source_epochs", sa.Column("missing", sa.BigInteger())),
+    ("source_epochs", sa.Column("live", sa.BigInteger())),
     ("source_epochs", sa.Column("counted_at", sa.DateTime(timezone=True))),
+    ("source_epochs", sa.Column("waits_for", sa.Text())),
+    ("source_epochs", sa.Column("waits_until", sa.DateTime(timezone=True))),
     ("source_epochs", sa.Column("accepted_at", sa.DateTime(timezone=True))),
     ("source_epochs", sa.Column("accepted_by", sa.Text())),
     ("dead_letters", sa.Column("topic_id", sa.Text())),
@@ -110,6 +112,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_dead_letters_open", "dead_letters", ["topic", "partition"], postgresql_where=sa.text("status = 'open'")
     )
+    op.create_index("ix_memberships_oldest_position", "memberships", ["oldest_snapshot_lsn", "oldest_lsn"])
     op.execute(CAUSES)
     op.execute(AWAITED)
     op.execute(VERSIONS)

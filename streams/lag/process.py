@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Event
 from typing import Final, Protocol
 
@@ -33,6 +33,7 @@ class LagProcess:
         read: opens a reader of the broker's offsets.
         write: stands for one transaction on Postgres, connected anew where needed.
         interval_seconds: from one measurement to the next.
+        reloads: what waits for rows of a reload, or for a person's word on them: a name of the wait -> a sentence.
     """
 
     def __init__(
@@ -40,10 +41,13 @@ class LagProcess:
         read: Callable[[], ClosableReader],
         write: Callable[[Sequence[Measurement]], None],
         interval_seconds: float,
+        reloads: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self._open = read
         self._write = write
         self._interval_seconds = interval_seconds
+        self._reloads = reloads
+        self._reloads_said: frozenset[str] = frozenset()
         self._reader: ClosableReader | None = None
         self._meter = Meter(LIVE.application_id)
         self._shown: dict[tuple[str, int], Status] = {}
@@ -56,6 +60,7 @@ class LagProcess:
             started = time.monotonic()
             try:
                 self._log_changes(self.once())
+                self._log_reloads()
             except TransientError as error:
                 if fault_since is None:
                     logger.warning("no measurement, trying again until it works: %s", error)
@@ -81,6 +86,15 @@ class LagProcess:
         measurements = self._meter.measure(self._reader, dt.datetime.now(dt.UTC))
         self._write(measurements)
         return measurements
+
+    def _log_reloads(self) -> None:
+        """Say once that a reload waits, and once that it waits no longer."""
+        now = self._reloads()
+        for name in sorted(now.keys() - self._reloads_said):
+            logger.warning("%s", now[name])
+        if self._reloads_said and not now:
+            logger.warning("no reload waits any more")
+        self._reloads_said = frozenset(now)
 
     def _drop_reader(self) -> None:
         """Start afresh the next time: the clients remember a coordinator that may be another one by then."""

@@ -22,7 +22,9 @@ from streams.state.changeset import Entry, LoadedState
 from streams.state.fold import fold
 from streams.state.invoices import InvoiceId, InvoiceState
 from streams.state.memberships import MembershipState
-from streams.topics import INVOICES, PARTITIONS, topics_of
+from streams.state.positions import Position
+from streams.state.progress import Epoch
+from streams.topics import INVOICES, MEMBERSHIPS, PARTITIONS, topics_of
 
 Cuts = Mapping[tuple[str, int], tuple[int, bool]]
 """Topic and partition -> how many of its records go on, and whether the last source transaction among them is complete."""
@@ -166,11 +168,12 @@ class Pipeline:
         outcome = Outcome()
         with self._sink.transaction({partition for _, partition in cuts}) as transaction:
             transactions, epochs = self._sort(cuts, transaction, outcome)
-            suspect_before = max(
-                [transaction.context.suspect_before, *(e.position for e in epochs if e.topic == INVOICES.name)]
-            )
+            known = transaction.context
             context = replace(
-                transaction.context, suspect_before=suspect_before, open_transactions=_open_transactions(transaction)
+                known,
+                suspect_before=_latest(known.suspect_before, epochs, INVOICES.name),
+                memberships_suspect_before=_latest(known.memberships_suspect_before, epochs, MEMBERSHIPS.name),
+                open_transactions=_open_transactions(transaction),
             )
             loaded = self._load(transactions, transaction)
             changeset = fold(transactions, loaded, context)
@@ -190,9 +193,9 @@ class Pipeline:
 
     def _sort(
         self, cuts: Cuts, transaction: SinkTransaction, outcome: Outcome
-    ) -> tuple[list[SourceTransaction], list[Any]]:
+    ) -> tuple[list[SourceTransaction], list[Epoch]]:
         transactions: list[SourceTransaction] = []
-        epochs: list[Any] = []
+        epochs: list[Epoch] = []
         for place, (count, complete) in cuts.items():
             buffer, progress = self._buffers[place], transaction.progress.get(place)
             if progress is None:
@@ -279,6 +282,11 @@ def _customers(transactions: Sequence[SourceTransaction]) -> list[str]:
         found += [change.customer_master_id for _, change in transaction.memberships]
         found += [again.customer_master_id for again in transaction.reevaluations]
     return found
+
+
+def _latest(known: Position, epochs: Sequence[Epoch], topic: str) -> Position:
+    """The position before which rows are in doubt, with the epochs that a batch came upon."""
+    return max([known, *(epoch.position for epoch in epochs if epoch.topic == topic)])
 
 
 def _open_transactions(transaction: SinkTransaction) -> dict[int, str]:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from streams.errors import TransientError
 from streams.generation import LIVE, Generation
 from streams.keys import customer_key, partition_of
-from streams.postgres.reevaluations import find_reevaluations, move_epochs, open_day, reevaluation_offsets
+from streams.postgres.epochs import EpochKeeper
+from streams.postgres.reevaluations import SESSION, find_reevaluations, open_day, reevaluation_offsets
 from streams.postgres.session import connect, faults
 from streams.source.decode import dump_reevaluation
 from streams.topics import topics_of
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
 
     from streams.state.changes import Reevaluation
+    from streams.state.epochs import ReloadLimits
     from streams.worker.publisher import Publisher
 
 logger = logging.getLogger(__name__)
@@ -31,6 +33,9 @@ logger = logging.getLogger(__name__)
 LOCK = 5_271_001
 """The advisory lock's number; any, as long as nothing else in the database uses it."""
 INTERVAL_SECONDS = 0.25
+LOOK_SHARE = 9
+"""After a look that found nothing it rests so many times as long: while a reload goes on, all that waits for it is looked through."""
+REST_SECONDS_MAX = 5.0
 RETRY_SECONDS = 2.0
 PASS_SECONDS_MAX = 30.0
 """After so long a pass is sent again: its records may have been lost with a topic, and evaluating twice is harmless."""
@@ -45,7 +50,7 @@ class Scheduler:
         publisher: Publisher,
         *,
         timezone: str,
-        quiet_seconds: float,
+        limits: ReloadLimits,
         generation: Generation = LIVE,
     ) -> None:
         self._generation = generation
@@ -53,7 +58,7 @@ class Scheduler:
         self._database_url = database_url
         self._publisher = publisher
         self._timezone = timezone
-        self._quiet = dt.timedelta(seconds=quiet_seconds)
+        self._epochs = EpochKeeper(limits)
         self._connection: Connection | None = None
         self._awaited: dict[int, int] = {}
         """Partition -> the offset after the last record of the pass under way."""
@@ -63,10 +68,14 @@ class Scheduler:
         """Run until cancelled."""
         while True:
             try:
+                began = time.monotonic()
                 due = await asyncio.to_thread(self._look)
+                rest = INTERVAL_SECONDS
                 if due:
                     await self._send(due)
-                await asyncio.sleep(INTERVAL_SECONDS)
+                else:
+                    rest = max(rest, min(REST_SECONDS_MAX, LOOK_SHARE * (time.monotonic() - began)))
+                await asyncio.sleep(rest)
             except TransientError as error:
                 logger.warning("The scheduler tries again: %s", error)
                 self.close()
@@ -83,6 +92,8 @@ class Scheduler:
             if self._connection is None:
                 self._connection = connect(self._database_url, name="rewards scheduler", generation=self._generation)
                 self._connection.autocommit = True
+                with self._connection.cursor() as cursor:
+                    cursor.execute(SESSION)
             with self._connection.cursor() as cursor:
                 # Re-entrant: whoever has the lock gets it again, so that one question is enough.
                 cursor.execute(
@@ -94,7 +105,7 @@ class Scheduler:
                 if held is None or not held[0]:
                     return []
                 open_day(cursor, dt.datetime.now(dt.UTC), self._timezone)
-                move_epochs(cursor, self._quiet)
+                self._epochs.move(cursor)
                 if self._awaited and time.monotonic() < self._pass_ends_at:
                     done = reevaluation_offsets(cursor, self._topic)
                     if any(done.get(partition, 0) < offset for partition, offset in self._awaited.items()):

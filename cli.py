@@ -21,6 +21,7 @@ import connectors.commands
 import connectors.feed.commands
 import migration.commands
 import streams.commands
+import streams.jobs.commands
 import streams.lag.commands
 from connectors.errors import ConnectorsError
 
@@ -64,6 +65,7 @@ def build() -> typer.Typer:
     app.add_typer(connectors.commands.connectors_app, name=CONNECTORS)
     app.add_typer(migration.commands.database_app, name="database")
     app.add_typer(migration.commands.migrate_app(_legacy_server), name=MIGRATE)
+    app.add_typer(streams.jobs.commands.app, name="dead-letters")
     app.add_typer(api.commands.app, name="api")
     app.add_typer(api.commands.encryption_app, name="encryption")
     return app

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from streams.source.bad_records import BadRecordLimits
+
 
 class StreamSettings(BaseSettings):
     """What a worker, the lag process and the commands that talk to a stack need to know."""
@@ -39,6 +41,18 @@ class StreamSettings(BaseSettings):
     """The most records of one sink transaction; also the bound on what waits in memory."""
     reload_quiet_seconds: float = Field(default=10.0, gt=0)
     """A truncated table counts as loaded again once no row has come for so long (time of the source)."""
+
+    bad_rows_in_a_row: int = Field(default=10, ge=1)
+    """So many bad rows in a row halt their partition until a person says go on, or their later versions have come."""
+    bad_window_records: int = Field(default=1_000, ge=1, le=100_000)
+    """Records of a partition of which a share may be of bad rows."""
+    bad_window_share: float = Field(default=0.01, ge=0, le=1)
+    """A larger share of bad rows in a full window halts the partition likewise."""
+
+    @property
+    def bad_record_limits(self) -> BadRecordLimits:
+        """The limits from which on bad rows halt a partition."""
+        return BadRecordLimits(self.bad_rows_in_a_row, self.bad_window_records, self.bad_window_share)
 
     @field_validator("timezone")
     @classmethod

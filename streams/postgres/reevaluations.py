@@ -114,6 +114,9 @@ def find_unfinished(cursor: Cursor) -> list[str]:
     for kind, topic, unready in cursor.fetchall():
         state = "has not shown all its rows again" if unready else "is being evaluated"
         unfinished.append(f"{topic} {state} after a {kind}")
+    cursor.execute("SELECT 1 FROM dead_letters WHERE retry_requested_at IS NOT NULL AND status = 'open' LIMIT 1")
+    if cursor.fetchone():
+        unfinished.append("a dead letter is to be tried again")
     cursor.execute("SELECT 1 FROM invoices WHERE awaiting IS NOT NULL LIMIT 1")
     if cursor.fetchone():
         unfinished.append("an invoice awaits the rest of its source transaction")

@@ -57,7 +57,7 @@ class _Fold:
             causes[state.id] = cause.with_row(number, lsn)
         for invoice, cause in causes.items():
             state = self.changeset.invoices[invoice]
-            if transaction.complete:
+            if transaction.complete and not (transaction.retried and self._must_wait(state)):
                 self._settle(state, cause)
             else:
                 state.look_for_oldest()
@@ -71,7 +71,7 @@ class _Fold:
         if stood is None:
             return position < self._context.retired_before
         if stood.position >= position:
-            return True
+            return not (transaction.retried and stood.position == position and stood.facts is None)
         if stood.facts is not None and stood.position < self._context.suspect_before:
             self.changeset.reloaded_ms[transaction.partition] = transaction.cause.committed_ms or 0
         return False
@@ -82,6 +82,9 @@ class _Fold:
         if waiting is None:
             return transaction.cause
         if waiting.transaction == transaction.cause.transaction:
+            return waiting
+        if transaction.retried and self._must_wait(state):
+            # What comes after its time says nothing of the transaction that is under way.
             return waiting
         # An earlier transaction that was too large for one batch is complete, for this is another one.
         self._settle(state, waiting)
@@ -144,7 +147,9 @@ class _Fold:
             if stood is None:
                 if position < self._context.memberships_retired_before:
                     continue
-            elif stood.position >= position:
+            elif stood.position >= position and not (
+                transaction.retried and stood.position == position and stood.membership is None
+            ):
                 continue
             before.setdefault(customer, state.current)
             if customer not in self.changeset.memberships:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from streams.errors import SettingsError
+from streams.postgres.halts import HaltedPartition, find_halted
 from streams.postgres.letters import GO_ON_WHERE_DECIDED
 from streams.topics import INVOICES, MEMBERSHIPS
 
@@ -23,19 +24,11 @@ STATUSES: Final = ("open", "accepted", "retried", "discarded", "superseded")
 PAGE: Final = 200
 """Letters that are shown at once."""
 REASON_CHARACTERS_MAX: Final = 1_000
-REMEDY: Final = (
-    "`rewards dead-letters list` shows what could not be used; correct the rows in the warehouse, or let it go on with"
-    " `rewards dead-letters accept --all`"
-)
 _TABLES: Final = {
     INVOICES.name: ("warehouse", "invoice_transactions", "transaction_id"),
     MEMBERSHIPS.name: ("rewards database", "customers_reward_groups", "id"),
 }
 """Topic -> where its rows are: database, table and the column that names a row."""
-
-_HALTED: Final = """
-SELECT topic, partition, halted_at, halted_reason FROM partition_progress WHERE halted_at IS NOT NULL ORDER BY topic, partition
-"""
 
 _LIST: Final = """
 SELECT l.id, l.topic, l.partition, l."offset", l.row_id, l.reason, left(l.detail, 300), l.status, l.attempts, l.recorded_at, l.decided_at,
@@ -82,21 +75,6 @@ _WAITING: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class HaltedPartition:
-    """A partition that waits for a person's word."""
-
-    topic: str
-    partition: int
-    halted_at: dt.datetime
-    reason: str
-
-    @property
-    def sentence(self) -> str:
-        """What is wrong, and what leads out."""
-        return f"{self.topic}/{self.partition} is halted since {self.halted_at:%Y-%m-%d %H:%M:%S %Z}: {self.reason}. {REMEDY}"
-
-
-@dataclass(frozen=True, slots=True)
 class Letter:
     """A dead letter as a person sees it, without its bytes."""
 
@@ -140,12 +118,6 @@ class Decided:
     """A later record of their row has come: nothing is left to decide."""
     refused: dict[int, str] = field(default_factory=dict)
     """Letter -> why it is not decided so, with what leads out."""
-
-
-def find_halted(cursor: Cursor) -> list[HaltedPartition]:
-    """Return the partitions that wait for a person."""
-    cursor.execute(_HALTED)
-    return [HaltedPartition(*row) for row in cursor.fetchall()]
 
 
 def find_letters(cursor: Cursor, statuses: Sequence[str] = ("open",), limit: int = PAGE) -> Letters:

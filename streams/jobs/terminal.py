@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from streams.jobs.dead_letters import REMEDY, Letters
+from streams.jobs.dead_letters import Letters
+from streams.postgres.halts import REMEDY
 
 
 def print_report(report: dict[str, Any]) -> None:

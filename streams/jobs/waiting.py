@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.errors import TransientError
-from streams.jobs.dead_letters import find_halted
+from streams.postgres.halts import find_halted
 from streams.postgres.reevaluations import find_unfinished
 from streams.postgres.session import connect, faults
 from streams.topics import INVOICES, MEMBERSHIPS, PARTITIONS

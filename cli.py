@@ -19,6 +19,7 @@ import typer
 import api.commands
 import connectors.commands
 import connectors.feed.commands
+import connectors.local.commands
 import migration.commands
 import streams.commands
 import streams.jobs.commands
@@ -48,11 +49,11 @@ def build() -> typer.Typer:
         " Exit codes: 0 done, 1 failed (the reason is printed), 2 wrong usage.",
     )
     for command in (
-        connectors.commands.up,
-        connectors.commands.down,
-        connectors.commands.status,
-        connectors.commands.restart,
-        connectors.commands.stacks,
+        connectors.local.commands.up,
+        connectors.local.commands.down,
+        connectors.local.commands.status,
+        connectors.local.commands.restart,
+        connectors.local.commands.stacks,
         streams.commands.worker,
         streams.commands.topics,
         streams.commands.wait_command(_source_faults),

@@ -47,6 +47,10 @@ class ChangeEvent:
     """Milliseconds since 1970, time of the source."""
     order: int = 0
     """The event's place in its transaction, from 1; 0 where the connector does not say."""
+    last_commit_lsn: int = 0
+    """LSN of the commit before the event's transaction: higher in each later one; 0 where the connector does not say."""
+    sent_again: bool = False
+    """A later transaction has come by before it: it was sent again after a fault, and says nothing of what is complete."""
     rows: list[RowChange] = field(default_factory=list)
     memberships: list[MembershipChange] = field(default_factory=list)
     is_watermark: bool = False

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from streams.calculator.facts import Membership
 from streams.calculator.points import evaluate
-from streams.state.causes import Cause
+from streams.state.causes import DAY, Cause
 from streams.state.changes import MembershipChange, Reevaluation, RowChange, SourceTransaction
 from streams.state.changeset import Changeset, EvaluationContext, LoadedState
 from streams.state.entries import note_worth
@@ -173,7 +173,9 @@ class _Fold:
     # -- reevaluations
 
     def _reevaluate(self, reevaluation: Reevaluation) -> None:
-        cause = Cause.of_reevaluation(reevaluation.kind, reevaluation.of)
+        # A record that comes late, or again, is evaluated on a later date than it was sent for: that is why points differ then.
+        of = self._context.as_of.isoformat() if reevaluation.kind == DAY else reevaluation.of
+        cause = Cause.of_reevaluation(reevaluation.kind, of)
         if reevaluation.invoice_id is None:
             self._retire_memberships(reevaluation.customer_master_id, cause)
             return

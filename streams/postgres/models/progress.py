@@ -74,9 +74,8 @@ class SourceEpoch(Base):
     ready_at: Mapped[dt.datetime | None]
     """When every partition had shown what it would: from then on stale rows are retired."""
     missing_invoices: Mapped[int | None]
-    """Invoices with rows that were not shown again, when that was last counted."""
     live_invoices: Mapped[int | None]
-    """Invoices with rows that count, when that was last counted."""
+    """Invoices with rows that were not shown again, and with rows that count, when they were last counted."""
     counted_at: Mapped[dt.datetime | None]
     accepted_at: Mapped[dt.datetime | None]
     """When a person said that what is missing is gone (`rewards reload accept`)."""

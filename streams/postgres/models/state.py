@@ -42,9 +42,8 @@ class Invoice(Base):
     """Company abbreviation."""
     system_name: Mapped[str]
     document: Mapped[str | None]
-    """`transaction_description`; null where a row is an invoice of its own."""
     transaction_id: Mapped[int | None]
-    """The row's, where it is an invoice of its own."""
+    """`transaction_description`, or the row's id where a row is an invoice of its own; the other one is null."""
     partition: Mapped[int] = mapped_column(SmallInteger)
     """The partition of the customer's records: whose worker owns the invoice."""
     rows: Mapped[dict[str, Any]]

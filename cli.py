@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -51,7 +51,7 @@ def build() -> typer.Typer:
     for command in (
         connectors.local.commands.up,
         connectors.local.commands.down,
-        connectors.local.commands.status,
+        connectors.local.commands.status_command(_open_reloads, _halted_partitions),
         connectors.local.commands.restart,
         connectors.local.commands.stacks,
         streams.commands.worker,
@@ -66,6 +66,7 @@ def build() -> typer.Typer:
     app.add_typer(connectors.commands.connectors_app, name=CONNECTORS)
     app.add_typer(migration.commands.database_app, name="database")
     app.add_typer(migration.commands.migrate_app(_legacy_server), name=MIGRATE)
+    app.add_typer(streams.commands.reload_app, name="reload")
     app.add_typer(streams.jobs.commands.app, name="dead-letters")
     app.add_typer(api.commands.app, name="api")
     app.add_typer(api.commands.encryption_app, name="encryption")
@@ -89,6 +90,27 @@ def _source_faults() -> list[SourceFault]:
 
     with SourceCheck(ConnectorSettings()) as check:
         return [SourceFault(f"{one.message} ({one.remedy})", one.is_gap) for one in errors(check.findings())]
+
+
+def _open_reloads(database_url: str) -> list[dict[str, Any]] | None:
+    from streams.errors import InvariantError, TransientError
+    from streams.jobs.reloads import describe, read_reloads
+
+    try:
+        return [describe(one) for one in read_reloads(database_url)]
+    except (TransientError, InvariantError):
+        # Postgres is away, or has no tables yet.
+        return None
+
+
+def _halted_partitions(database_url: str) -> list[dict[str, Any]] | None:
+    from streams.errors import InvariantError, TransientError
+    from streams.jobs.dead_letters import describe_halted
+
+    try:
+        return describe_halted(database_url)
+    except (TransientError, InvariantError):
+        return None
 
 
 def use_stack(path: Path | None, *, as_owner: bool = False) -> None:

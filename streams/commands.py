@@ -1,4 +1,4 @@
-"""Commands of the stream: `rewards worker`, `topics`, `wait`, `day`, `points`."""
+"""Commands of the stream: `rewards worker`, `topics`, `wait`, `day`, `points`, `reload`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ import typer
 
 if TYPE_CHECKING:
     from streams.jobs.waiting import SourceFault
+
+reload_app = typer.Typer(
+    no_args_is_help=True, help="Truncates and new snapshots of a captured table that have not shown all rows again."
+)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
@@ -126,6 +130,64 @@ def points(
 
         print_report(report)
     if not (report["membership"] or report["companies"] or report["log"]):
+        raise typer.Exit(1)
+
+
+@reload_app.command("status")
+def reload_status(*, as_json: AsJson = False) -> None:
+    """Show each truncate or snapshot that is not over: what it has not shown again, what it waits for, and what leads out.
+
+    Exit codes: 0 none of them waits for a person's word; 1 one does, or Postgres does not answer.
+    """
+    from streams.jobs.reloads import describe, read_reloads
+    from streams.settings import StreamSettings
+
+    found = read_reloads(StreamSettings().database_url.get_secret_value())
+    lines = [f"{one.sentence}.{f' Remedy: {one.remedy}.' if one.remedy else ''}" for one in found]
+    text = "\n".join(f"{line[0].upper()}{line[1:]}" for line in lines)
+    _echo([describe(one) for one in found], text or "No reload is open.", as_json=as_json)
+    if any(one.waits_for_a_word for one in found):
+        raise typer.Exit(1)
+
+
+@reload_app.command("accept")
+def reload_accept(
+    topic: Annotated[
+        str | None, typer.Argument(help="invoices, memberships, or a topic's name (default: all).")
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Say that what a truncate or a snapshot has not shown again is gone: it is retired at once, and its points are taken.
+
+    Nothing is lost for good: rows that come later count again. Run again, it does nothing.
+
+    Exit codes: 0 it is being retired, or nothing is open; 1 what is missing cannot be known yet, or Postgres does not answer; 2 no
+    such topic.
+    """
+    from streams.jobs.reloads import accept_reloads, describe, this_user, topic_names
+    from streams.settings import StreamSettings
+
+    if topic is not None and topic not in topic_names():
+        raise typer.BadParameter(f"it is one of {', '.join(topic_names())}", param_hint="TOPIC")
+    answers = accept_reloads(StreamSettings().database_url.get_secret_value(), topic, this_user())
+    value = [
+        describe(one.epoch)
+        | {
+            "accepted": one.accepted,
+            "said": one.said,
+            "retired": one.retired,
+            "points": one.points,
+            "pending": one.pending,
+        }
+        for one in answers
+    ]
+    _echo(
+        value,
+        "\n".join(one.said for one in answers) or "No reload is open: there is nothing to accept.",
+        as_json=as_json,
+    )
+    if not all(one.accepted for one in answers):
         raise typer.Exit(1)
 
 

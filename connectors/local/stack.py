@@ -16,7 +16,7 @@ from connectors.local.jars import JarCache
 from connectors.local.pulse import Pulse
 from connectors.local.units import MARK, Child, Step, Unit
 from connectors.rest import DIRECT
-from connectors.settings import LocalSettings, inherited_environment
+from connectors.settings import LocalSettings, inherited_environment, worker_settings
 
 PORTLESS: Final = {"worker", "lag", "feed"}
 """Found to hang by the system's own count, with a limit of its own (pulse.py)."""
@@ -185,7 +185,7 @@ class _Builder:
         return (sys.executable, "-m", "cli", *arguments, "--data", str(self._folder.path))
 
     def _rewards_environment(self) -> dict[str, str]:
-        return self._environment | self._folder.environment()
+        return self._environment | worker_settings() | self._folder.environment()
 
     @property
     def _java(self) -> binaries.Java:

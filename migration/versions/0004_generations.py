@@ -41,9 +41,11 @@ ADDED = (
             nullable=False,
         ),
     ),
-    ("source_epochs", sa.Column("missing_invoices", sa.BigInteger())),
-    ("source_epochs", sa.Column("live_invoices", sa.BigInteger())),
+    ("source_epochs", sa.Column("missing", sa.BigInteger())),
+    ("source_epochs", sa.Column("live", sa.BigInteger())),
     ("source_epochs", sa.Column("counted_at", sa.DateTime(timezone=True))),
+    ("source_epochs", sa.Column("waits_for", sa.Text())),
+    ("source_epochs", sa.Column("waits_until", sa.DateTime(timezone=True))),
     ("source_epochs", sa.Column("accepted_at", sa.DateTime(timezone=True))),
     ("source_epochs", sa.Column("accepted_by", sa.Text())),
     ("dead_letters", sa.Column("topic_id", sa.Text())),
@@ -128,6 +130,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_dead_letters_retry", "dead_letters", ["id"], postgresql_where=sa.text("retry_requested_at IS NOT NULL")
     )
+    op.create_index("ix_memberships_oldest_position", "memberships", ["oldest_snapshot_lsn", "oldest_lsn"])
     op.execute(CAUSES)
     op.execute(AWAITED)
     op.execute(VERSIONS)

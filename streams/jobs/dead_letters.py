@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from streams.errors import SettingsError
 from streams.postgres.halts import HaltedPartition, find_halted
 from streams.postgres.letters import GO_ON_WHERE_DECIDED
+from streams.postgres.session import connect, faults
 from streams.topics import INVOICES, MEMBERSHIPS
 
 if TYPE_CHECKING:
@@ -129,6 +130,21 @@ def find_letters(cursor: Cursor, statuses: Sequence[str] = ("open",), limit: int
     return Letters(
         letters, sum(counts.get(status, 0) for status in statuses), counts.get("open", 0), find_halted(cursor)
     )
+
+
+def describe_halted(database_url: str) -> list[dict[str, Any]]:
+    """Return the partitions that wait for a person, as data for programs, each with its sentence.
+
+    Raises:
+        TransientError: Postgres does not answer.
+        InvariantError: it has no tables yet.
+    """
+    connection = connect(database_url, name="rewards status")
+    try:
+        with faults(), connection, connection.cursor() as cursor:
+            return [{**asdict(one), "sentence": one.sentence} for one in find_halted(cursor)]
+    finally:
+        connection.close()
 
 
 def open_letters(cursor: Cursor) -> list[int]:

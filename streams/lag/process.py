@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from threading import Event
 from typing import Final, Protocol
 
@@ -33,6 +34,8 @@ class LagProcess:
         read: opens a reader of the broker's offsets.
         write: stands for one transaction on Postgres, connected anew where needed.
         interval_seconds: from one measurement to the next.
+        reloads: what waits for rows of a reload, or for a person's word on them: a name of the wait -> a sentence.
+        halted: the partitions that wait for a person, each with a sentence.
     """
 
     def __init__(
@@ -40,10 +43,16 @@ class LagProcess:
         read: Callable[[], ClosableReader],
         write: Callable[[Sequence[Measurement]], None],
         interval_seconds: float,
+        reloads: Callable[[], Mapping[str, str]] = dict,
+        halted: Callable[[], Mapping[tuple[str, int], str]] = dict,
     ) -> None:
         self._open = read
         self._write = write
         self._interval_seconds = interval_seconds
+        self._reloads = reloads
+        self._reloads_said: frozenset[str] = frozenset()
+        self._halted = halted
+        self._sentences: Mapping[tuple[str, int], str] = {}
         self._reader: ClosableReader | None = None
         self._meter = Meter(LIVE.application_id)
         self._shown: dict[tuple[str, int], Status] = {}
@@ -56,6 +65,7 @@ class LagProcess:
             started = time.monotonic()
             try:
                 self._log_changes(self.once())
+                self._log_reloads()
             except TransientError as error:
                 if fault_since is None:
                     logger.warning("no measurement, trying again until it works: %s", error)
@@ -80,7 +90,20 @@ class LagProcess:
             self._reader = self._open()
         measurements = self._meter.measure(self._reader, dt.datetime.now(dt.UTC))
         self._write(measurements)
-        return measurements
+        halted = self._sentences = self._halted()
+        return [
+            replace(found, status="halted") if (found.topic, found.partition) in halted else found
+            for found in measurements
+        ]
+
+    def _log_reloads(self) -> None:
+        """Say once that a reload waits, and once that it waits no longer."""
+        now = self._reloads()
+        for name in sorted(now.keys() - self._reloads_said):
+            logger.warning("%s", now[name])
+        if self._reloads_said and not now:
+            logger.warning("no reload waits any more")
+        self._reloads_said = frozenset(now)
 
     def _drop_reader(self) -> None:
         """Start afresh the next time: the clients remember a coordinator that may be another one by then."""
@@ -97,6 +120,10 @@ class LagProcess:
         for found in measurements:
             place = (found.topic, found.partition)
             was = self._shown.get(place, "ok")
-            if found.status != was and "stalled" in {found.status, was}:
+            if found.status == was or not {"stalled", "halted"} & {found.status, was}:
+                continue
+            if found.status == "halted":
+                logger.warning("%s", self._sentences[place])
+            else:
                 logger.warning("%s %d is %s: %d records", *place, found.status, found.lag_records)
         self._shown = now

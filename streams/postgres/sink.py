@@ -32,6 +32,7 @@ from streams.postgres.sql import Prepared
 from streams.postgres.steps import Step, columns, notification, progress_columns, totals
 from streams.postgres.terms import read_terms
 from streams.source.records import DeadLetter
+from streams.state.causes import RELOAD, SNAPSHOT
 from streams.state.changeset import Changeset, Entry, EvaluationContext, LoadedState
 from streams.state.invoices import InvoiceId, InvoiceState
 from streams.state.memberships import MembershipState
@@ -133,14 +134,16 @@ class SinkTransaction:
         if not rows:
             raise InvariantError("business_day has no row; `rewards database upgrade` writes it")
         self.progress: dict[tuple[str, int], Progress] = {(row[0], row[1]): Progress(*row[:11]) for row in rows}
-        day, terms_id, *epochs = rows[0][11:]
+        day, terms_id, retired_by, *epochs = rows[0][11:]
         self.context = EvaluationContext(
             day,
             terms_of(cursor, terms_id),
             terms_id,
             retired_before=_position(epochs[0:2]),
+            retired_by=SNAPSHOT if retired_by == "snapshot" else RELOAD,
             suspect_before=_position(epochs[2:4]),
             memberships_retired_before=_position(epochs[4:6]),
+            memberships_suspect_before=_position(epochs[6:8]),
         )
 
     def read(
@@ -192,7 +195,7 @@ class SinkTransaction:
         self._run(
             *totals(changeset),
             *notification(changeset),
-            (sql.WRITE_PROGRESS, progress_columns(progress, changeset.reloaded_ms)),
+            (sql.WRITE_PROGRESS, progress_columns(progress, changeset)),
             (sql.READ_TOTALS, (text_array(customers),)),
         )
         found: dict[str, dict[str, list[int]]] = {customer: {} for customer in customers}

@@ -73,20 +73,21 @@ SELECT p.topic, p.partition, p.snapshot_lsn, p.snapshot_offset, p.snapshot_done,
   p.accept_bad_until, p.bad_records, p.halted_reason, EXISTS (SELECT 1 FROM dead_letters AS l
     WHERE l.topic = p.topic AND l.partition = p.partition AND l.status = 'open'),
   d.business_date, (SELECT max(id) FROM program_terms),
-  retired.snapshot_lsn, retired.lsn, suspect.snapshot_lsn, suspect.lsn, memberships.snapshot_lsn, memberships.lsn
+  retired.kind, retired.snapshot_lsn, retired.lsn, suspect.snapshot_lsn, suspect.lsn, memberships.snapshot_lsn, memberships.lsn,
+  joining.snapshot_lsn, joining.lsn
 FROM partition_progress AS p
 CROSS JOIN business_day AS d
-LEFT JOIN LATERAL (SELECT snapshot_lsn, lsn FROM source_epochs WHERE topic = $2 AND ready_at IS NOT NULL
-  ORDER BY snapshot_lsn DESC, lsn DESC LIMIT 1) AS retired ON true
-LEFT JOIN LATERAL (SELECT snapshot_lsn, lsn FROM source_epochs WHERE topic = $2
-  ORDER BY snapshot_lsn DESC, lsn DESC LIMIT 1) AS suspect ON true
-LEFT JOIN LATERAL (SELECT snapshot_lsn, lsn FROM source_epochs WHERE topic = $3 AND ready_at IS NOT NULL
-  ORDER BY snapshot_lsn DESC, lsn DESC LIMIT 1) AS memberships ON true
+LEFT JOIN LATERAL (SELECT snapshot_lsn, lsn, kind FROM source_epochs WHERE topic = $2 AND ready_at IS NOT NULL
+  ORDER BY 1 DESC, 2 DESC LIMIT 1) AS retired ON true
+LEFT JOIN LATERAL (SELECT snapshot_lsn, lsn FROM source_epochs WHERE topic = $2 ORDER BY 1 DESC, 2 DESC LIMIT 1) AS suspect ON true
+LEFT JOIN LATERAL (SELECT snapshot_lsn, lsn FROM source_epochs WHERE topic = $3 AND ready_at IS NOT NULL ORDER BY 1 DESC, 2 DESC
+  LIMIT 1) AS memberships ON true
+LEFT JOIN LATERAL (SELECT snapshot_lsn, lsn FROM source_epochs WHERE topic = $3 ORDER BY 1 DESC, 2 DESC LIMIT 1) AS joining ON true
 WHERE p.partition = ANY($1)
 """,
     ("smallint[]", "text", "text"),
 )
-"""A row a locked partition; the context is the same in each. Not one statement with the lock: what it reads must be seen after that."""
+"""A row a locked partition, with the same context. Not one statement with the lock: what it reads must be seen after that."""
 
 _INVOICE_COLUMNS: Final = """
   i.id::text, i.customer_master_id, i.company, i.system_name, i.document, i.transaction_id, i.partition, i.rows::text, i.revision,
@@ -267,7 +268,7 @@ WHERE p.topic = n.topic AND p.partition = n.partition
         "bigint[]",
         "jsonb[]",
         "text[]",
-    ),
+    ),  # fmt: skip
 )
 
 WRITE_EPOCH: Final = """

@@ -24,8 +24,9 @@ from streams.state.changeset import Changeset, EvaluationContext, LoadedState
 from streams.state.fold import fold
 from streams.state.invoices import InvoiceId, InvoiceState
 from streams.state.memberships import MembershipState
-from streams.state.progress import Progress
-from streams.topics import INVOICES, PARTITIONS, topics_of
+from streams.state.positions import Position
+from streams.state.progress import Epoch, Progress
+from streams.topics import INVOICES, MEMBERSHIPS, PARTITIONS, topics_of
 from streams.worker.batch import Delivery, Outcome, Place
 from streams.worker.retries import Decoder, read_retries, settled
 
@@ -271,12 +272,17 @@ def _customers(transactions: Sequence[SourceTransaction]) -> list[str]:
 def _context(transaction: SinkTransaction, found: SortedRecords) -> EvaluationContext:
     """Return what a batch is evaluated under: what stands in Postgres, and the epochs that it brings itself."""
     stands = transaction.context
-    epochs = [epoch.position for epoch in found.epochs if epoch.topic == INVOICES.name]
     return replace(
         stands,
-        suspect_before=max([stands.suspect_before, *epochs]),
+        suspect_before=_latest(stands.suspect_before, found.epochs, INVOICES.name),
+        memberships_suspect_before=_latest(stands.memberships_suspect_before, found.epochs, MEMBERSHIPS.name),
         open_transactions=_open_transactions(transaction),
     )
+
+
+def _latest(known: Position, epochs: Sequence[Epoch], topic: str) -> Position:
+    """The position before which rows are in doubt, with the epochs that a batch came upon."""
+    return max([known, *(epoch.position for epoch in epochs if epoch.topic == topic)])
 
 
 def _open_transactions(transaction: SinkTransaction) -> dict[int, str]:

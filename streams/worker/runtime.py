@@ -100,7 +100,7 @@ class Runtime:
             url,
             publisher,
             timezone=settings.timezone,
-            quiet_seconds=settings.reload_quiet_seconds,
+            limits=settings.reload_limits,
             generation=self._generation,
         )
         for executor in self._executors:

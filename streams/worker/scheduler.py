@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from streams.errors import TransientError
 from streams.generation import LIVE, Generation
 from streams.keys import customer_key, partition_of
+from streams.postgres.epochs import EpochKeeper
 from streams.postgres.letters import find_retries
-from streams.postgres.reevaluations import find_reevaluations, move_epochs, open_day, reevaluation_offsets
+from streams.postgres.reevaluations import find_reevaluations, open_day, reevaluation_offsets
 from streams.postgres.session import connect, faults
 from streams.source.decode import dump_reevaluation
 from streams.state.causes import RETRY
@@ -26,6 +27,7 @@ from streams.topics import topics_of
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
 
+    from streams.state.epochs import ReloadLimits
     from streams.worker.publisher import Outgoing, Publisher
 
 logger = logging.getLogger(__name__)
@@ -36,6 +38,9 @@ Retry = tuple[int, int]
 LOCK = 5_271_001
 """The advisory lock's number; any, as long as nothing else in the database uses it."""
 INTERVAL_SECONDS = 0.25
+LOOK_SHARE = 4
+"""After a look that found nothing it rests so many times as long: while a reload goes on, all that waits for it is looked through."""
+REST_SECONDS_MAX = 5.0
 RETRY_SECONDS = 2.0
 PASS_SECONDS_MAX = 30.0
 """After so long a pass is sent again: its records may have been lost with a topic, and evaluating twice is harmless."""
@@ -50,7 +55,7 @@ class Scheduler:
         publisher: Publisher,
         *,
         timezone: str,
-        quiet_seconds: float,
+        limits: ReloadLimits,
         generation: Generation = LIVE,
     ) -> None:
         self._generation = generation
@@ -58,7 +63,7 @@ class Scheduler:
         self._database_url = database_url
         self._publisher = publisher
         self._timezone = timezone
-        self._quiet = dt.timedelta(seconds=quiet_seconds)
+        self._epochs = EpochKeeper(limits)
         self._connection: Connection | None = None
         self._awaited: dict[int, int] = {}
         """Partition -> the offset after the last record of the pass under way."""
@@ -68,10 +73,14 @@ class Scheduler:
         """Run until cancelled."""
         while True:
             try:
+                began = time.monotonic()
                 due, retries = await asyncio.to_thread(self._look)
+                rest = INTERVAL_SECONDS
                 if due or retries:
                     await self._send([*map(_outgoing, due), *map(_outgoing_retry, retries)])
-                await asyncio.sleep(INTERVAL_SECONDS)
+                else:
+                    rest = max(rest, min(REST_SECONDS_MAX, LOOK_SHARE * (time.monotonic() - began)))
+                await asyncio.sleep(rest)
             except TransientError as error:
                 logger.warning("The scheduler tries again: %s", error)
                 self.close()
@@ -99,7 +108,7 @@ class Scheduler:
                 if held is None or not held[0]:
                     return [], []
                 open_day(cursor, dt.datetime.now(dt.UTC), self._timezone)
-                move_epochs(cursor, self._quiet)
+                self._epochs.move(cursor)
                 if self._awaited and time.monotonic() < self._pass_ends_at:
                     done = reevaluation_offsets(cursor, self._topic)
                     if any(done.get(partition, 0) < offset for partition, offset in self._awaited.items()):

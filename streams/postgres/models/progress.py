@@ -46,7 +46,7 @@ class PartitionProgress(Base):
     mark_lsn: Mapped[int] = mapped_column(server_default="0")
     marked_at: Mapped[dt.datetime | None]
     reloaded_at: Mapped[dt.datetime | None]
-    """When the source last showed again a row that stood here before a truncate (time of the source)."""
+    """When the source last showed again a row that stood here before a truncate or a snapshot (time of the source)."""
     ignored_rows: Mapped[int] = mapped_column(server_default="0")
     """Changes of rows of neither type, or of no customer, that were left out."""
     topic_id: Mapped[str | None]
@@ -72,11 +72,16 @@ class SourceEpoch(Base):
     """truncate or snapshot."""
     happened_at: Mapped[dt.datetime]
     ready_at: Mapped[dt.datetime | None]
-    """When every partition had shown what it would: from then on stale rows are retired."""
-    missing_invoices: Mapped[int | None]
-    live_invoices: Mapped[int | None]
-    """Invoices with rows that were not shown again, and with rows that count, when they were last counted."""
+    """When it was over: from then on what it did not show again is retired."""
+    missing: Mapped[int | None]
+    """Invoices (or memberships) with a row that was not shown again, when that was last counted."""
+    live: Mapped[int | None]
+    """Invoices (or memberships) with a row that counts, when that was last counted."""
     counted_at: Mapped[dt.datetime | None]
+    waits_for: Mapped[str | None]
+    """What it is not over for: `records`, `quiet`, `time` or a person's `word` (streams/state/epochs.py)."""
+    waits_until: Mapped[dt.datetime | None]
+    """Until when it waits at most, where that is known (time of the source)."""
     accepted_at: Mapped[dt.datetime | None]
     """When a person said that what is missing is gone (`rewards reload accept`)."""
     accepted_by: Mapped[str | None]

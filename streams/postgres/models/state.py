@@ -178,6 +178,7 @@ class Membership(Base):
     """What the stream knows of a customer's membership: the rows of `customers_reward_groups` by id, with their positions."""
 
     __tablename__ = "memberships"
+    __table_args__ = (Index("ix_memberships_oldest_position", "oldest_snapshot_lsn", "oldest_lsn"),)
 
     customer_master_id: Mapped[str] = mapped_column(primary_key=True)
     rows: Mapped[dict[str, Any]]

@@ -109,3 +109,9 @@ def test_command_without_a_stack_ends_with_one_sentence(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("Error: there is no stack in")
     assert done.stderr.count("\n") == 1
+
+
+def test_reload_of_no_topic_of_ours_is_refused(stack: Path) -> None:
+    refused = CliRunner().invoke(cli.application(), ["reload", "accept", "nothing", "--data", str(stack)])
+    assert refused.exit_code == 2
+    assert "invoices, memberships" in refused.output

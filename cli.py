@@ -22,6 +22,7 @@ import connectors.feed.commands
 import connectors.local.commands
 import migration.commands
 import streams.commands
+import streams.jobs.commands
 import streams.lag.commands
 from connectors.errors import ConnectorsError
 
@@ -50,7 +51,7 @@ def build() -> typer.Typer:
     for command in (
         connectors.local.commands.up,
         connectors.local.commands.down,
-        connectors.local.commands.status_command(_open_reloads),
+        connectors.local.commands.status_command(_open_reloads, _halted_partitions),
         connectors.local.commands.restart,
         connectors.local.commands.stacks,
         streams.commands.worker,
@@ -62,10 +63,11 @@ def build() -> typer.Typer:
         connectors.feed.commands.feed,
     ):
         app.command()(command)
-    app.add_typer(streams.commands.reload_app, name="reload")
     app.add_typer(connectors.commands.connectors_app, name=CONNECTORS)
     app.add_typer(migration.commands.database_app, name="database")
     app.add_typer(migration.commands.migrate_app(_legacy_server), name=MIGRATE)
+    app.add_typer(streams.commands.reload_app, name="reload")
+    app.add_typer(streams.jobs.commands.app, name="dead-letters")
     app.add_typer(api.commands.app, name="api")
     app.add_typer(api.commands.encryption_app, name="encryption")
     return app
@@ -98,6 +100,16 @@ def _open_reloads(database_url: str) -> list[dict[str, Any]] | None:
         return [describe(one) for one in read_reloads(database_url)]
     except (TransientError, InvariantError):
         # Postgres is away, or has no tables yet.
+        return None
+
+
+def _halted_partitions(database_url: str) -> list[dict[str, Any]] | None:
+    from streams.errors import InvariantError, TransientError
+    from streams.jobs.dead_letters import describe_halted
+
+    try:
+        return describe_halted(database_url)
+    except (TransientError, InvariantError):
         return None
 
 

@@ -92,8 +92,7 @@ def resnapshot_connectors(
 ) -> None:
     """Start a connector anew with a new snapshot, and wait until the snapshot's end is in its topic.
 
-    What the new snapshot does not show again is taken away by the worker, after a quiet time; where that is much, only on a
-    person's word (`rewards reload status`). It may be run again after it was killed.
+    What the new snapshot does not show again is taken away by the worker. It may be run again after it was killed.
 
     Exit codes: 0 the snapshot is through and all is well; 1 it is not; 2 there is no such connector.
     """

@@ -24,7 +24,7 @@ def worker(
 ) -> None:
     """Run one worker in the foreground. Several may run, also on other machines: each takes its share of the partitions.
 
-    Exit codes: 0 stopped by a signal; 65 too many records cannot be used; 70 a fault of ours (nothing was committed after it).
+    Exit codes: 0 stopped by a signal; 70 a fault of ours (nothing was committed after it).
     """
     from streams.settings import StreamSettings
     from streams.worker.app import run_worker
@@ -62,7 +62,8 @@ def wait_command(source_faults: Callable[[], list[SourceFault]]) -> Callable[...
 
         Says so only where what is captured was seen to be sound: a table that left its publication sends nothing to wait for.
 
-        Exit codes: 0 it does; 1 it does not yet, or cannot be known, or something is away (the reason is printed).
+        Exit codes: 0 it does; 1 it does not yet, or a partition is halted, or it cannot be known, or something is away (the reason is
+        printed).
         """
         from streams.errors import SettingsError
         from streams.jobs.waiting import wait_until_caught_up

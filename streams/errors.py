@@ -26,10 +26,6 @@ class TransientError(RewardsError):
     """The world is at fault (database away, broker electing a leader): tried again, with the lag in plain sight."""
 
 
-class BadRecordsError(RewardsError):
-    """Too many records cannot be used: something is wrong with the source, so the worker stops instead of emptying it out."""
-
-
 class InvariantError(RewardsError):
     """We are at fault: the worker stops before it commits an offset."""
 

@@ -166,14 +166,18 @@ def down(*, data: Data = None) -> None:
     typer.echo(f"Stopped {ended} processes." if ended else f"No stack is running in {folder.path}.")
 
 
-def status_command(open_reloads: Callable[[str], list[dict[str, Any]] | None]) -> Callable[..., None]:
-    """Return the command `status`; `open_reloads` asks a database what it waits for (None: it could not be asked)."""
+Asked = Callable[[str], list[dict[str, Any]] | None]
+"""Asks a database what it waits for, each with its `sentence`; None: it could not be asked."""
+
+
+def status_command(open_reloads: Asked, halted_partitions: Asked) -> Callable[..., None]:
+    """Return the command `status`; what waits in the stream's database is asked by whoever knows that."""
 
     def status(*, data: Data = None, as_json: AsJson = False) -> None:
         """Say what runs, how it is, and where to reach it. The JSON holds passwords.
 
-        Exit codes: 0 everything runs, what is captured is sound and no reload waits for a person's word; 1 something does not, or
-        is not, or one does; 3 no stack was ever started in this folder.
+        Exit codes: 0 everything runs, what is captured is sound and nothing waits for a person's word; 1 something does not, or is
+        not, or does; 3 no stack was ever started in this folder.
         """
         from connectors.errors import StackNotRunningError
         from connectors.local import lifecycle
@@ -186,12 +190,13 @@ def status_command(open_reloads: Callable[[str], list[dict[str, Any]] | None]) -
             typer.echo(f"Error: {error}", err=True)
             raise typer.Exit(3) from error
         state["reloads"] = open_reloads(state["rewards"])
+        state["halted_partitions"] = halted_partitions(state["rewards"])
         if as_json:
             typer.echo(json.dumps(state, indent=2, default=str))
         else:
             print_status(state)
         unsound = any(finding["severity"] == "error" for one in state["sources"] for finding in one["findings"])
-        asked = any(one["waits_for_a_word"] for one in state["reloads"] or ())
+        asked = state["halted_partitions"] or any(one["waits_for_a_word"] for one in state["reloads"] or ())
         stands = any(one["state"] != "running" for one in state["processes"])
         if unsound or asked or stands or state["state"] != "running":
             raise typer.Exit(1)

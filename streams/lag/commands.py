@@ -28,7 +28,7 @@ def lag(
 ) -> None:
     """Measure how far the agents are behind, in records and seconds, and keep `consumer_lag` current.
 
-    Names a reload that lacks so many rows that it waits for them, or for a person.
+    Names a reload that lacks so many rows that it waits for them, or for a person, and a partition that is halted for too many bad rows.
 
     Exit codes: 0 stopped by a signal, or measured once; 1 with --once, Kafka or Postgres does not answer.
     """
@@ -41,7 +41,9 @@ def lag(
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     settings = StreamSettings()
     database = _Database(settings.database_url.get_secret_value())
-    process = LagProcess(lambda: BrokerReader(settings.kafka_bootstrap), database.write, interval, database.reloads)
+    process = LagProcess(
+        lambda: BrokerReader(settings.kafka_bootstrap), database.write, interval, database.reloads, database.halted
+    )
     if not once:
         process.run(_stop_on_signal())
         return
@@ -52,7 +54,7 @@ def lag(
     if as_json:
         typer.echo(json.dumps([asdict(found) for found in measurements], default=str))
     else:
-        typer.echo("\n".join([_table(measurements), *database.reloads().values()]))
+        typer.echo("\n".join([_table(measurements), *database.reloads().values(), *database.halted().values()]))
 
 
 class _Database:
@@ -81,6 +83,14 @@ class _Database:
                 for one in open_epochs(cursor)
                 if one.remedy
             }
+
+    def halted(self) -> dict[tuple[str, int], str]:
+        """Return the partitions that wait for a person, each with a sentence."""
+        from streams.postgres.halts import find_halted
+        from streams.postgres.session import faults
+
+        with self._opened() as connection, faults(), connection, connection.cursor() as cursor:
+            return {(one.topic, one.partition): one.sentence for one in find_halted(cursor)}
 
     @contextmanager
     def _opened(self) -> Iterator[Connection]:

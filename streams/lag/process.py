@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from threading import Event
 from typing import Final, Protocol
 
@@ -34,6 +35,7 @@ class LagProcess:
         write: stands for one transaction on Postgres, connected anew where needed.
         interval_seconds: from one measurement to the next.
         reloads: what waits for rows of a reload, or for a person's word on them: a name of the wait -> a sentence.
+        halted: the partitions that wait for a person, each with a sentence.
     """
 
     def __init__(
@@ -42,12 +44,15 @@ class LagProcess:
         write: Callable[[Sequence[Measurement]], None],
         interval_seconds: float,
         reloads: Callable[[], Mapping[str, str]] = dict,
+        halted: Callable[[], Mapping[tuple[str, int], str]] = dict,
     ) -> None:
         self._open = read
         self._write = write
         self._interval_seconds = interval_seconds
         self._reloads = reloads
         self._reloads_said: frozenset[str] = frozenset()
+        self._halted = halted
+        self._sentences: Mapping[tuple[str, int], str] = {}
         self._reader: ClosableReader | None = None
         self._meter = Meter(LIVE.application_id)
         self._shown: dict[tuple[str, int], Status] = {}
@@ -85,7 +90,11 @@ class LagProcess:
             self._reader = self._open()
         measurements = self._meter.measure(self._reader, dt.datetime.now(dt.UTC))
         self._write(measurements)
-        return measurements
+        halted = self._sentences = self._halted()
+        return [
+            replace(found, status="halted") if (found.topic, found.partition) in halted else found
+            for found in measurements
+        ]
 
     def _log_reloads(self) -> None:
         """Say once that a reload waits, and once that it waits no longer."""
@@ -111,6 +120,10 @@ class LagProcess:
         for found in measurements:
             place = (found.topic, found.partition)
             was = self._shown.get(place, "ok")
-            if found.status != was and "stalled" in {found.status, was}:
+            if found.status == was or not {"stalled", "halted"} & {found.status, was}:
+                continue
+            if found.status == "halted":
+                logger.warning("%s", self._sentences[place])
+            else:
                 logger.warning("%s %d is %s: %d records", *place, found.status, found.lag_records)
         self._shown = now

@@ -16,12 +16,14 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from streams.errors import TransientError
-from streams.worker.pipeline import Delivery, Outcome, Pipeline
+from streams.worker.batch import Delivery, Outcome
+from streams.worker.pipeline import HALTED_LOOK_SECONDS, Pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from streams.metrics import WorkerMetrics
+    from streams.worker.batch import Place
     from streams.worker.bulk import Records
     from streams.worker.outputs import Outputs
 
@@ -45,6 +47,7 @@ class Executor:
         gather_seconds: float,
         generation: Callable[[], int],
         hold: Callable[[bool], None],
+        hold_halted: Callable[[Place, bool], None],
     ) -> None:
         """Wire one executor.
 
@@ -57,6 +60,7 @@ class Executor:
             generation: the consumer's generation now.
             hold: called with True once the bound on what waits is reached, so that no more is fetched for this executor, and with
                 False once there is room again.
+            hold_halted: called likewise for a halted partition, of which a batch's records may wait.
         """
         self._pipeline = pipeline
         self._outputs = outputs
@@ -69,6 +73,10 @@ class Executor:
         self._arrived = asyncio.Event()
         self._hold = hold
         self._full = False
+        self._hold_halted = hold_halted
+        self._halted_full: set[Place] = set()
+        self.halted: frozenset[Place] = frozenset()
+        """Partitions of which nothing goes on until a person says so."""
         self._working = asyncio.Lock()
         self._done: asyncio.Queue[Outcome] = asyncio.Queue(1)
         """What is written and to be forwarded, while the next batch is worked on."""
@@ -112,6 +120,7 @@ class Executor:
                     continue
                 self._holding = outcome.held
                 self._woken |= outcome.more
+                self._note_halted(outcome.halted)
                 if outcome.record_count:
                     self._wrote_at = time.monotonic()
                     await self._done.put(outcome)
@@ -149,12 +158,14 @@ class Executor:
             self._inbox_records = 0
             self._look_for_room()
             self._pipeline.forget()
+            self._note_halted({})
 
     async def _wait(self) -> None:
-        """Wait for records, or for the end of a transaction that is held."""
+        """Wait for records, for the end of a transaction that is held, or until halted partitions are looked at again."""
         if not self._inbox and not (self._holding and self._woken):
             self._arrived.clear()
-            await self._arrived.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._arrived.wait(), HALTED_LOOK_SECONDS if self.halted else None)
 
     def _gather(self) -> list[Delivery]:
         deliveries, count, generation = [], 0, self._generation()
@@ -172,6 +183,13 @@ class Executor:
         if full != self._full:
             self._full = full
             self._hold(full)
+
+    def _note_halted(self, halted: Mapping[Place, int]) -> None:
+        """Have no more fetched of halted partitions of which a batch waits: what corrects them may be among that, and memory is bounded."""
+        full = {place for place, held in halted.items() if held >= self._batch_records}
+        for place in full ^ self._halted_full:
+            self._hold_halted(place, place in full)
+        self._halted_full, self.halted = full, frozenset(halted)
 
     async def _work(self, deliveries: list[Delivery]) -> Outcome:
         loop = asyncio.get_running_loop()

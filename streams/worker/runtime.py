@@ -14,7 +14,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
-from streams.errors import BadRecordsError, RewardsError
+from streams.errors import RewardsError
 from streams.metrics import WorkerMetrics
 from streams.postgres.sink import Sink
 from streams.source.transaction_metadata import TransactionMetadata
@@ -22,8 +22,9 @@ from streams.topics import PARTITIONS
 from streams.worker.executor import Executor
 from streams.worker.holds import HoldReason
 from streams.worker.outputs import Outputs
-from streams.worker.pipeline import Decoder, Pipeline
+from streams.worker.pipeline import Pipeline
 from streams.worker.publisher import Publisher
+from streams.worker.retries import Decoder
 from streams.worker.scheduler import Scheduler
 from streams.worker.transaction_reader import TransactionMetadataReader
 from streams.worker.watchdog import Watchdog
@@ -34,13 +35,12 @@ if TYPE_CHECKING:
     from streams.generation import Generation
     from streams.settings import StreamSettings
     from streams.worker.app import RewardsApp
+    from streams.worker.batch import Place
     from streams.worker.bulk import BulkConsumer
     from streams.worker.table import CustomerTable
 
 logger = logging.getLogger(__name__)
 
-EXIT_BAD_RECORDS: Final = 65
-"""sysexits' EX_DATAERR: starting again would only read the same records."""
 EXIT_FAULT: Final = 70
 """sysexits' EX_SOFTWARE."""
 HELD_SHARE: Final = 4
@@ -109,7 +109,7 @@ class Runtime:
         self._run("scheduler", scheduler.run)
         reader = TransactionMetadataReader(settings.kafka_bootstrap, metadata, self._wake)
         self._run("transaction metadata", reader.run)
-        self._run("watchdog", Watchdog(app, metrics).run)
+        self._run("watchdog", Watchdog(app, metrics, self._halted).run)
         sys.setswitchinterval(SWITCH_SECONDS)
         gc.collect()
         gc.freeze()
@@ -132,6 +132,7 @@ class Runtime:
             held_max=batch_records // HELD_SHARE,
             cached_invoices=settings.cached_invoices // settings.processors,
             generation=self._generation,
+            limits=settings.bad_record_limits,
         )
         return Executor(
             pipeline,
@@ -141,6 +142,7 @@ class Runtime:
             gather_seconds=settings.gather_ms / 1000,
             generation=lambda: self._app.consumer_generation_id,
             hold=partial(self._hold, consumer, number),
+            hold_halted=partial(_hold_halted, consumer),
         )
 
     def _hold(self, consumer: BulkConsumer, number: int, full: bool) -> None:
@@ -149,6 +151,10 @@ class Runtime:
         for topic in self._decoders:
             for partition in range(number, PARTITIONS, self._settings.processors):
                 change(topic, partition, HoldReason.FULL)
+
+    def _halted(self) -> set[Place]:
+        """Return the partitions that wait for a person."""
+        return {place for executor in self._executors for place in executor.halted}
 
     def _wake(self) -> None:
         for executor in self._executors:
@@ -161,13 +167,17 @@ class Runtime:
         self._tasks.append(asyncio.create_task(_guarded(name, run), name=name))
 
 
+def _hold_halted(consumer: BulkConsumer, place: Place, full: bool) -> None:
+    """Leave a halted partition out of fetching while a batch of it waits."""
+    change = consumer.hold if full else consumer.release
+    change(*place, HoldReason.HALTED)
+
+
 async def _guarded(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
     try:
         await run()
     except asyncio.CancelledError:
         raise
-    except BadRecordsError as error:
-        stop_at_once(EXIT_BAD_RECORDS, f"{name}: {error}")
     except RewardsError as error:
         stop_at_once(EXIT_FAULT, f"{name}: {error}")
     except Exception:

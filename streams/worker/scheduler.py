@@ -16,19 +16,24 @@ from streams.errors import TransientError
 from streams.generation import LIVE, Generation
 from streams.keys import customer_key, partition_of
 from streams.postgres.epochs import EpochKeeper
+from streams.postgres.letters import find_retries
 from streams.postgres.reevaluations import SESSION, find_reevaluations, open_day, reevaluation_offsets
 from streams.postgres.session import connect, faults
 from streams.source.decode import dump_reevaluation
+from streams.state.causes import RETRY
+from streams.state.changes import Reevaluation
 from streams.topics import topics_of
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
 
-    from streams.state.changes import Reevaluation
     from streams.state.epochs import ReloadLimits
-    from streams.worker.publisher import Publisher
+    from streams.worker.publisher import Outgoing, Publisher
 
 logger = logging.getLogger(__name__)
+
+Retry = tuple[int, int]
+"""A dead letter to be tried again, and its partition."""
 
 LOCK = 5_271_001
 """The advisory lock's number; any, as long as nothing else in the database uses it."""
@@ -69,10 +74,10 @@ class Scheduler:
         while True:
             try:
                 began = time.monotonic()
-                due = await asyncio.to_thread(self._look)
+                due, retries = await asyncio.to_thread(self._look)
                 rest = INTERVAL_SECONDS
-                if due:
-                    await self._send(due)
+                if due or retries:
+                    await self._send([*map(_outgoing, due), *map(_outgoing_retry, retries)])
                 else:
                     rest = max(rest, min(REST_SECONDS_MAX, LOOK_SHARE * (time.monotonic() - began)))
                 await asyncio.sleep(rest)
@@ -87,7 +92,7 @@ class Scheduler:
         if connection is not None:
             connection.close()
 
-    def _look(self) -> list[Reevaluation]:
+    def _look(self) -> tuple[list[Reevaluation], list[Retry]]:
         with faults():
             if self._connection is None:
                 self._connection = connect(self._database_url, name="rewards scheduler", generation=self._generation)
@@ -103,26 +108,27 @@ class Scheduler:
                 )
                 held = cursor.fetchone()
                 if held is None or not held[0]:
-                    return []
+                    return [], []
                 open_day(cursor, dt.datetime.now(dt.UTC), self._timezone)
                 self._epochs.move(cursor)
                 if self._awaited and time.monotonic() < self._pass_ends_at:
                     done = reevaluation_offsets(cursor, self._topic)
                     if any(done.get(partition, 0) < offset for partition, offset in self._awaited.items()):
-                        return []
+                        return [], []
                 self._awaited = {}
-                return find_reevaluations(cursor)
+                return find_reevaluations(cursor), find_retries(cursor)
 
-    async def _send(self, due: list[Reevaluation]) -> None:
-        self._awaited = await self._publisher.publish(
-            self._topic,
-            [
-                (
-                    partition_of(invoice.customer_master_id),
-                    customer_key(invoice.customer_master_id),
-                    dump_reevaluation(invoice),
-                )
-                for invoice in due
-            ],
-        )
+    async def _send(self, records: list[Outgoing]) -> None:
+        self._awaited = await self._publisher.publish(self._topic, records)
         self._pass_ends_at = time.monotonic() + PASS_SECONDS_MAX
+
+
+def _outgoing(due: Reevaluation) -> Outgoing:
+    customer = due.customer_master_id
+    return partition_of(customer), customer_key(customer), dump_reevaluation(due)
+
+
+def _outgoing_retry(retry: Retry) -> Outgoing:
+    """A letter goes to the partition that its record was in: it may not say whose it is."""
+    number, partition = retry
+    return partition, None, dump_reevaluation(Reevaluation("", None, RETRY, str(number)))

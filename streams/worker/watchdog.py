@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 from streams.errors import InvariantError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
     from streams.metrics import WorkerMetrics
+    from streams.worker.batch import Place
     from streams.worker.bulk import BulkConsumer
 
 logger = logging.getLogger(__name__)
@@ -26,7 +29,13 @@ REPORT_SECONDS = 60.0
 class Watchdog:
     """Looks every few seconds; raises when the worker has stood still for too long."""
 
-    def __init__(self, app: Any, metrics: WorkerMetrics) -> None:  # noqa: ANN401 -- Faust has no types here
+    def __init__(  # Faust has no types here
+        self,
+        app: Any,  # noqa: ANN401
+        metrics: WorkerMetrics,
+        halted: Callable[[], Collection[Place]],
+    ) -> None:
+        self._halted = halted
         self._app = app
         self._metrics = metrics
 
@@ -60,7 +69,11 @@ class Watchdog:
         consumer: BulkConsumer = self._app.consumer
         if self._app.rebalancing or self._app.in_recovery:
             return True
+        halted = self._halted()
         for tp in consumer.assignment():
+            if (tp.topic, tp.partition) in halted:
+                # It waits for a person: a new process would wait as well.
+                continue
             end = consumer.highwater(tp)
             done = consumer._committed_offset[tp]  # noqa: SLF001 -- Faust keeps it to itself
             if end and (done or 0) < end and tp.topic in self._app.topics._acking_topics:  # noqa: SLF001

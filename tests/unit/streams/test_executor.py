@@ -13,9 +13,9 @@ from streams.errors import TransientError
 from streams.metrics import WorkerMetrics
 from streams.topics import INVOICES
 from streams.worker import executor as module
+from streams.worker.batch import Delivery, Outcome
 from streams.worker.bulk import Records
 from streams.worker.executor import Executor
-from streams.worker.pipeline import Delivery, Outcome
 
 
 class WrittenBatches:
@@ -67,6 +67,7 @@ class Bench:
     def __init__(self, *, failures: int = 0) -> None:
         self.generation = 1
         self.held: list[bool] = []
+        self.halted_full: list[tuple[tuple[str, int], bool]] = []
         self.batches: Any = WrittenBatches(failures=failures)
         self.forwarder: Any = NotedForwarder()
         self.metrics = WorkerMetrics()
@@ -78,6 +79,7 @@ class Bench:
             gather_seconds=0.0,
             generation=lambda: self.generation,
             hold=self.held.append,
+            hold_halted=lambda place, full: self.halted_full.append((place, full)),
         )
 
     def put(self, *offsets: int, generation: int = 1) -> None:
@@ -155,6 +157,39 @@ def test_partitions_are_given_up_though_the_world_refuses_their_batch(monkeypatc
         await bench.run_once()
         assert bench.batches.taken == [0, 1]
         running.cancel()
+
+    asyncio.run(run())
+
+
+def test_halted_partition_is_looked_at_again_and_fetched_of_only_while_less_than_a_batch_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "HALTED_LOOK_SECONDS", 0.001)
+    place = (INVOICES.name, 0)
+    outcomes = iter([Outcome(halted={place: 3}), Outcome(halted={place: 4}), Outcome(halted={place: 4}), Outcome()])
+
+    async def run() -> None:
+        bench = Bench()
+        seen: list[frozenset[tuple[str, int]]] = []
+        looked = asyncio.Event()
+
+        def work(*_: Any) -> Outcome:
+            seen.append(bench.processor.halted)
+            outcome = next(outcomes)
+            if not outcome.halted:
+                looked.set()
+            return outcome
+
+        bench.batches.work = work
+        bench.put(0)
+        running = asyncio.create_task(bench.processor.run())
+        await asyncio.wait_for(looked.wait(), 5)
+        await asyncio.sleep(0.02)
+        running.cancel()
+        assert seen == [frozenset(), {place}, {place}, {place}]
+        assert bench.halted_full == [(place, True), (place, False)]
+        assert bench.processor.halted == frozenset()
+        assert bench.metrics.batches == 0
 
     asyncio.run(run())
 

@@ -55,7 +55,6 @@ def build() -> typer.Typer:
         connectors.local.commands.restart,
         connectors.local.commands.stacks,
         streams.commands.worker,
-        streams.commands.topics,
         streams.commands.wait_command(_source_faults),
         streams.commands.day,
         streams.commands.points,
@@ -63,6 +62,7 @@ def build() -> typer.Typer:
         connectors.feed.commands.feed,
     ):
         app.command()(command)
+    app.add_typer(streams.commands.topics_app, name="topics")
     app.add_typer(connectors.commands.connectors_app, name=CONNECTORS)
     app.add_typer(migration.commands.database_app, name="database")
     app.add_typer(migration.commands.migrate_app(_legacy_server), name=MIGRATE)

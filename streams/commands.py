@@ -24,7 +24,8 @@ def worker(
 ) -> None:
     """Run one worker in the foreground. Several may run, also on other machines: each takes its share of the partitions.
 
-    Exit codes: 0 stopped by a signal; 70 a fault of ours (nothing was committed after it).
+    Exit codes: 0 stopped by a signal; 65 a source topic was made anew or lost records (the message says what leads out); 70 a fault of
+    ours (nothing was committed after it).
     """
     from streams.settings import StreamSettings
     from streams.worker.app import run_worker
@@ -32,7 +33,11 @@ def worker(
     run_worker(StreamSettings(), log_level=log_level)
 
 
-def topics() -> None:
+topics_app = typer.Typer(invoke_without_command=True)
+
+
+@topics_app.callback()
+def topics(context: typer.Context) -> None:
     """Create the program's topics where they are missing, and set what differs of the others. Does nothing the second time.
 
     Exit codes: 0 they exist; 1 no broker answers, or one has another number of partitions.
@@ -41,6 +46,8 @@ def topics() -> None:
     from streams.topic_admin import ensure_topics
     from streams.topics import ALL
 
+    if context.invoked_subcommand is not None:
+        return
     created, altered = ensure_topics(StreamSettings().kafka_bootstrap, ALL)
     if created:
         typer.echo(f"Created {', '.join(created)}.")
@@ -48,6 +55,40 @@ def topics() -> None:
         typer.echo(f"Set {', '.join(f'{setting}={value}' for setting, value in settings.items())} of {name}.")
     if not (created or altered):
         typer.echo("All topics exist.")
+
+
+@topics_app.command("adopt")
+def adopt_topics(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[TOPIC]…", help="Default: all that are read.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Take source topics as they stand after they were made anew or lost records: they are read from their beginning.
+
+    The worker stops where it finds such a topic, and says so; no worker may run. What was lost comes back with a new snapshot alone,
+    `rewards connectors resnapshot`. Does nothing where all is well.
+
+    Exit codes: 0 done; 1 a topic is missing or has another number of partitions, a worker runs, or something does not answer.
+    """
+    from dataclasses import asdict
+
+    from streams.jobs.adoption import adopt
+    from streams.settings import StreamSettings
+
+    settings = StreamSettings()
+    adopted = adopt(settings.kafka_bootstrap, settings.database_url.get_secret_value(), names or ())
+    lines = [
+        f"{one.topic}: {len(one.partitions)} partitions are read from their beginning ({one.kind.replace('_', ' ')})."
+        for one in adopted
+    ]
+    if any(one.lost for one in adopted):
+        lines.append("Changes may be missing: run `rewards connectors resnapshot` now.")
+    lines.append(
+        "Then start the worker (`rewards restart worker` in a stack)."
+        if adopted
+        else "All topics are those that are read."
+    )
+    _echo({"adopted": [asdict(one) for one in adopted]}, "\n".join(lines), as_json=as_json)
 
 
 def wait_command(source_faults: Callable[[], list[SourceFault]]) -> Callable[..., None]:
@@ -60,12 +101,14 @@ def wait_command(source_faults: Callable[[], list[SourceFault]]) -> Callable[...
     ) -> None:
         """Wait until everything committed to the warehouse before this call stands in sunroc_rewards.
 
-        Says so only where what is captured was seen to be sound: a table that left its publication sends nothing to wait for.
+        Says so only where what is captured was seen to be sound: a table that left its publication sends nothing to wait for, and a topic
+        that was made anew may lack what was never read.
 
         Exit codes: 0 it does; 1 it does not yet, or a partition is halted, or it cannot be known, or something is away (the reason is
         printed).
         """
         from streams.errors import SettingsError
+        from streams.jobs.adoption import faults_of_topics
         from streams.jobs.waiting import wait_until_caught_up
         from streams.settings import StreamSettings
 
@@ -78,6 +121,7 @@ def wait_command(source_faults: Callable[[], list[SourceFault]]) -> Callable[...
             settings.warehouse_url.get_secret_value(),
             settings.database_url.get_secret_value(),
             timeout,
+            lambda: faults_of_topics(settings.kafka_bootstrap, settings.database_url.get_secret_value()),
             source_faults,
         )
         _echo({"caught_up": True, "seconds": round(seconds, 3)}, f"Caught up after {seconds:.2f} s.", as_json=as_json)

@@ -30,6 +30,10 @@ class InvariantError(RewardsError):
     """We are at fault: the worker stops before it commits an offset."""
 
 
+class SourceTopicError(InvariantError):
+    """A topic that is read is missing, was made anew or lost records: the worker stops until a person says how it goes on."""
+
+
 class RefusedError(InvariantError):
     """Postgres refuses what a batch came to, now and later: the record that it is about becomes a dead letter."""
 

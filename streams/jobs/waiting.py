@@ -50,7 +50,11 @@ class NotCaughtUpError(TransientError):
 
 
 def wait_until_caught_up(
-    warehouse_url: str, database_url: str, timeout_seconds: float, source_faults: Callable[[], list[SourceFault]]
+    warehouse_url: str,
+    database_url: str,
+    timeout_seconds: float,
+    topic_faults: Callable[[], list[str]],
+    source_faults: Callable[[], list[SourceFault]],
 ) -> float:
     """Return the seconds that it took.
 
@@ -58,6 +62,7 @@ def wait_until_caught_up(
         warehouse_url: the warehouse, as a role that may write a watermark.
         database_url: `sunroc_rewards`.
         timeout_seconds: how long to wait.
+        topic_faults: says which topics are not the ones that were read, or lost records: nothing comes through before a person's word.
         source_faults: looks at what is captured.
 
     Raises:
@@ -65,6 +70,7 @@ def wait_until_caught_up(
         TransientError: a database does not answer.
     """
     started = time.monotonic()
+    _require_topics(topic_faults)
     marks = {INVOICES.name: _mark(warehouse_url), MEMBERSHIPS.name: _mark(database_url)}
     connection = connect(database_url, name="rewards wait")
     try:
@@ -76,6 +82,7 @@ def wait_until_caught_up(
             quiet = 0 if missing else quiet + 1
             late = time.monotonic() - started > timeout_seconds
             if quiet >= QUIET_POLLS:
+                _require_topics(topic_faults)
                 faults_seen = source_faults()
                 if not faults_seen:
                     return time.monotonic() - started
@@ -85,11 +92,18 @@ def wait_until_caught_up(
             elif halted_since is not None and time.monotonic() - halted_since > HALTED_SECONDS:
                 raise NotCaughtUpError(f"not caught up, and waiting does not help: {'; '.join(halted)}")
             elif missing and late:
+                _require_topics(topic_faults)
                 missing += [fault.text for fault in source_faults()]
                 raise NotCaughtUpError(f"not caught up after {timeout_seconds:g} s: {'; '.join(missing)}")
             time.sleep(POLL_SECONDS)
     finally:
         connection.close()
+
+
+def _require_topics(topic_faults: Callable[[], list[str]]) -> None:
+    found = topic_faults()
+    if found:
+        raise NotCaughtUpError("; ".join(found))
 
 
 def _said(faults_seen: list[SourceFault]) -> str:

@@ -120,7 +120,7 @@ class LagProcess:
         for found in measurements:
             place = (found.topic, found.partition)
             was = self._shown.get(place, "ok")
-            if found.status == was or not {"stalled", "halted"} & {found.status, was}:
+            if found.status == was or not {"stalled", "halted", "lost"} & {found.status, was}:
                 continue
             if found.status == "halted":
                 logger.warning("%s", self._sentences[place])

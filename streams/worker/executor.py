@@ -98,6 +98,11 @@ class Executor:
         self._look_for_room()
         self._arrived.set()
 
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to do before something else comes."""
+        return not (self._inbox or self._working.locked() or self._done.qsize() or self._outputs.flush_at is not None)
+
     def wake(self) -> None:
         """Look again at what is held: a source transaction may be complete."""
         self._woken = True

@@ -12,9 +12,9 @@ import logging
 import os
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast
 
-from streams.errors import RewardsError
+from streams.errors import RewardsError, SourceTopicError
 from streams.metrics import WorkerMetrics
 from streams.postgres.sink import Sink
 from streams.source.transaction_metadata import TransactionMetadata
@@ -32,6 +32,8 @@ from streams.worker.watchdog import Watchdog
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
+    from faust.types import TP
+
     from streams.generation import Generation
     from streams.settings import StreamSettings
     from streams.worker.app import RewardsApp
@@ -40,7 +42,10 @@ if TYPE_CHECKING:
     from streams.worker.table import CustomerTable
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
+EXIT_STAY_DOWN: Final = 65
+"""sysexits' EX_DATAERR: starting again would only meet the same topic."""
 EXIT_FAULT: Final = 70
 """sysexits' EX_SOFTWARE."""
 HELD_SHARE: Final = 4
@@ -71,6 +76,8 @@ class Runtime:
         self._executors: list[Executor] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._starting = asyncio.Lock()
+        self._delivered: dict[TP, int] = {}
+        """The offset after the last record that was put."""
 
     async def start(self) -> None:
         """Connect and begin; of no effect the second time (each agent asks)."""
@@ -80,8 +87,9 @@ class Runtime:
 
     def put(self, message: Any) -> None:  # noqa: ANN401 -- a bulk message: its value is no bytes (bulk.py)
         """Hand a bulk message to the executor of its partition."""
+        self._delivered[message.tp] = message.offset + 1
         executor = self._executors[message.partition % len(self._executors)]
-        executor.put(message.topic, message.partition, message.value, message.generation_id)
+        executor.put(message.topic, message.partition, message.value, message.value.consumer_generation)
 
     async def _start(self) -> None:
         settings, app = self._settings, self._app
@@ -109,7 +117,8 @@ class Runtime:
         self._run("scheduler", scheduler.run)
         reader = TransactionMetadataReader(settings.kafka_bootstrap, metadata, self._wake)
         self._run("transaction metadata", reader.run)
-        self._run("watchdog", Watchdog(app, metrics, self._halted).run)
+        self._run("source topics", app.source_topics.run)
+        self._run("watchdog", Watchdog(app, metrics, self._at_rest).run)
         sys.setswitchinterval(SWITCH_SECONDS)
         gc.collect()
         gc.freeze()
@@ -140,7 +149,7 @@ class Runtime:
             metrics,
             batch_records=batch_records,
             gather_seconds=settings.gather_ms / 1000,
-            generation=lambda: self._app.consumer_generation_id,
+            generation=lambda: consumer.consumer_generation,
             hold=partial(self._hold, consumer, number),
             hold_halted=partial(_hold_halted, consumer),
         )
@@ -152,19 +161,23 @@ class Runtime:
             for partition in range(number, PARTITIONS, self._settings.processors):
                 change(topic, partition, HoldReason.FULL)
 
-    def _halted(self) -> set[Place]:
-        """Return the partitions that wait for a person."""
-        return {place for executor in self._executors for place in executor.halted}
-
     def _wake(self) -> None:
         for executor in self._executors:
             executor.wake()
 
+    def _at_rest(self, tp: TP, end: int) -> bool:
+        """Return whether a partition can only wait: for a person, or, with all of it up to `end` put, for a transaction's end."""
+        executor = self._executors[tp.partition % len(self._executors)]
+        if (tp.topic, tp.partition) in executor.halted:
+            return True
+        return self._delivered.get(tp, 0) >= end and executor.idle
+
     async def _give_up(self) -> None:
+        self._delivered.clear()
         await asyncio.gather(*(executor.give_up() for executor in self._executors))
 
     def _run(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        self._tasks.append(asyncio.create_task(_guarded(name, run), name=name))
+        self._tasks.append(asyncio.create_task(guarded(name, run), name=name))
 
 
 def _hold_halted(consumer: BulkConsumer, place: Place, full: bool) -> None:
@@ -173,11 +186,14 @@ def _hold_halted(consumer: BulkConsumer, place: Place, full: bool) -> None:
     change(*place, HoldReason.HALTED)
 
 
-async def _guarded(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+async def guarded(name: str, run: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run something whose errors end the worker: Faust would log them and go on, or end with commits."""
     try:
-        await run()
+        return await run()
     except asyncio.CancelledError:
         raise
+    except SourceTopicError as error:
+        stop_at_once(EXIT_STAY_DOWN, f"{name}: {error}")
     except RewardsError as error:
         stop_at_once(EXIT_FAULT, f"{name}: {error}")
     except Exception:

@@ -84,7 +84,7 @@ class Bench:
 
     def put(self, *offsets: int, generation: int = 1) -> None:
         records: Any = [SimpleNamespace(offset=offset) for offset in offsets]
-        self.processor.put(INVOICES.name, 0, Records(records, 100), generation)
+        self.processor.put(INVOICES.name, 0, Records(records, 100, generation), generation)
 
     async def run_once(self) -> None:
         """Run the loop until it has forwarded something."""

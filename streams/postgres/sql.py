@@ -253,23 +253,10 @@ FROM unnest($1, $2, $3, $4, $5, $6, $7, $8,
 WHERE p.topic = n.topic AND p.partition = n.partition
 """,
     (
-        "text[]",
-        "smallint[]",
-        "bigint[]",
-        "bigint[]",
-        "boolean[]",
-        "bigint[]",
-        "text[]",
-        "bigint[]",
-        "bigint[]",
-        "bigint[]",
-        "timestamptz[]",
-        "timestamptz[]",
-        "bigint[]",
-        "jsonb[]",
-        "text[]",
-    ),  # fmt: skip
-)
+        "text[]", "smallint[]", "bigint[]", "bigint[]", "boolean[]", "bigint[]", "text[]", "bigint[]",
+        "bigint[]", "bigint[]", "timestamptz[]", "timestamptz[]", "bigint[]", "jsonb[]", "text[]",
+    ),
+)  # fmt: skip
 
 WRITE_EPOCH: Final = """
 INSERT INTO source_epochs (topic, snapshot_lsn, lsn, kind, happened_at) VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING

@@ -5,12 +5,11 @@ What a command needs is imported when it runs, so that `rewards --help` is quick
 
 from __future__ import annotations
 
-import functools
-import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,20 +26,35 @@ from connectors.errors import ConnectorsError
 if TYPE_CHECKING:
     from streams.jobs.waiting import SourceFault
 
-DATA = Annotated[
-    Path | None,
-    typer.Option("--data", metavar="DIR", help="Folder of the stack to talk to (default: .rewards in the project)."),
-]
 
-MIGRATE = "migrate"
-CONNECTORS = "connectors"
-AS_OWNER = frozenset({MIGRATE, CONNECTORS})
-"""Groups whose commands work as the schema's owner."""
+@dataclass(slots=True)
+class NamedStack:
+    """What a command finds in its context: the stack that was named, and how it is used. The option `--data` of each command asks it."""
+
+    path: Path | None = None
+
+    def use(self, path: Path | None, *, as_owner: bool = False) -> None:
+        """Take the addresses of a stack for settings; one that is named nearer to the command wins."""
+        self.path = path or self.path
+        use_stack(self.path, as_owner=as_owner)
 
 
-def build() -> typer.Typer:
-    """The application `rewards` with all of its commands."""
+def _begin(
+    context: typer.Context,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", metavar="DIR", help="Folder of the stack; every command takes it behind its name as well."
+        ),
+    ] = None,
+) -> None:
+    context.obj = NamedStack(data)
+
+
+def application() -> typer.Typer:
+    """Return the application `rewards` with all of its commands."""
     app = typer.Typer(
+        callback=_begin,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         help="Rewards points: invoices change in the warehouse, points follow."
@@ -61,9 +75,9 @@ def build() -> typer.Typer:
         connectors.feed.commands.feed,
     ):
         app.command()(command)
-    app.add_typer(connectors.commands.connectors_app, name=CONNECTORS)
+    app.add_typer(connectors.commands.connectors_app, name="connectors")
     app.add_typer(migration.commands.database_app, name="database")
-    app.add_typer(migration.commands.migrate_app(_legacy_server), name=MIGRATE)
+    app.add_typer(migration.commands.migrate_app(_legacy_server), name="migrate")
     app.add_typer(api.commands.app, name="api")
     app.add_typer(api.commands.encryption_app, name="encryption")
     return app
@@ -110,40 +124,6 @@ def use_stack(path: Path | None, *, as_owner: bool = False) -> None:
     for name, value in environment.items():
         if path is not None or name not in os.environ:
             os.environ[name] = value
-
-
-def _name_the_stack(app: typer.Typer, *, as_owner: bool = False) -> typer.Typer:
-    """Give every command that has none an option `--data DIR`, which names the stack it talks to."""
-    for info in (*app.registered_commands, app.registered_callback):
-        if info is not None and info.callback is not None:
-            info.callback = _with_data_option(info.callback, as_owner=as_owner)
-    for group in app.registered_groups:
-        if group.typer_instance is not None:
-            _name_the_stack(group.typer_instance, as_owner=group.name in AS_OWNER)
-    return app
-
-
-def _with_data_option(command: Callable[..., None], *, as_owner: bool) -> Callable[..., None]:
-    signature = inspect.signature(command, eval_str=True)
-    if "data" in signature.parameters:
-        return command
-
-    @functools.wraps(command)
-    def with_stack(*arguments: object, data: Path | None, **options: object) -> None:
-        use_stack(data, as_owner=as_owner)
-        command(*arguments, **options)
-
-    option = inspect.Parameter("data", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=DATA)
-    extended = signature.replace(parameters=[*signature.parameters.values(), option])
-    # Typer reads the annotations besides the signature, and both must tell the same.
-    with_stack.__signature__ = extended  # type: ignore[attr-defined]
-    with_stack.__annotations__ = {name: parameter.annotation for name, parameter in extended.parameters.items()}
-    return with_stack
-
-
-def application() -> typer.Typer:
-    """Return the application as it is run: every command can name its stack."""
-    return _name_the_stack(build())
 
 
 def main() -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from connectors.errors import ConnectorsError
+from connectors.options import FolderOption, OwnerStackOption
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 connectors_app = typer.Typer(no_args_is_help=True, help="Register the Debezium connectors with Kafka Connect.")
 
-Data = Annotated[Path | None, typer.Option(help="Folder of the stack (default: .rewards in the project).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Timeout = Annotated[float, typer.Option(min=0, help="Seconds to wait until every task runs.")]
 SnapshotTimeout = Annotated[float, typer.Option(min=0, help="Seconds to wait for the end of a new snapshot.")]
@@ -35,7 +34,7 @@ def up(
     feed: Annotated[
         bool, typer.Option("--feed/--no-feed", help="Sample data and a feed that keeps changing it.")
     ] = True,
-    data: Data = None,
+    data: FolderOption = None,
     business_date: Annotated[
         dt.datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="Start on this business date; `rewards day --to` moves it on."),
@@ -106,7 +105,7 @@ def restart(
     names: Annotated[list[str], typer.Argument(help="What to start again, as `rewards status` names it.")],
     *,
     timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait until it runs.")] = 90,
-    data: Data = None,
+    data: FolderOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Start parts of a stack that runs again at once, also one that failed and stays down, or waits for its next try.
@@ -133,7 +132,7 @@ def stacks(
     *,
     remove: Annotated[bool, typer.Option("--remove", help="Remove the data of stacks whose folder is gone.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before removing.")] = False,
-    data: Data = None,  # noqa: ARG001 - every command takes it
+    data: FolderOption = None,  # noqa: ARG001 - every command takes it
     as_json: AsJson = False,
 ) -> None:
     """List databases that root's stacks keep outside of their folders, and remove those whose folder is gone.
@@ -161,7 +160,7 @@ def stacks(
         typer.echo(f"Removed {len(orphans)}.", err=as_json)
 
 
-def down(*, data: Data = None) -> None:
+def down(*, data: FolderOption = None) -> None:
     """Stop the stack and every process of it, also after its supervisor was killed.
 
     Exit codes: 0 nothing of it runs any more; 1 something could not be stopped.
@@ -174,7 +173,7 @@ def down(*, data: Data = None) -> None:
     typer.echo(f"Stopped {ended} processes." if ended else f"No stack is running in {folder.path}.")
 
 
-def status(*, data: Data = None, as_json: AsJson = False) -> None:
+def status(*, data: FolderOption = None, as_json: AsJson = False) -> None:
     """Say what runs, how it is, and where to reach it. The JSON holds passwords.
 
     Exit codes: 0 everything runs and what is captured is sound; 1 something does not, or is not; 3 no stack was ever started in
@@ -207,6 +206,7 @@ def apply_connectors(
     tolerant: Annotated[
         bool, typer.Option("--tolerant", help="End with 0 also where something is wrong: `rewards up` does so.")
     ] = False,
+    _stack: OwnerStackOption = None,
 ) -> None:
     """Register both connectors, or bring them up to date, and wait until they are well. Does nothing the second time.
 
@@ -227,7 +227,7 @@ def apply_connectors(
 
 
 @connectors_app.command("status")
-def status_connectors(*, as_json: AsJson = False) -> None:
+def status_connectors(*, as_json: AsJson = False, _stack: OwnerStackOption = None) -> None:
     """Say how the connectors and their sources are, and what leads out of what is wrong.
 
     Exit codes: 0 sources, connectors and tasks were seen to be well; 1 something is wrong, or could not be seen.
@@ -241,7 +241,11 @@ def status_connectors(*, as_json: AsJson = False) -> None:
 
 @connectors_app.command("repair")
 def repair_connectors(
-    *, timeout: Timeout = 90, snapshot_timeout: SnapshotTimeout = 3600, as_json: AsJson = False
+    *,
+    timeout: Timeout = 90,
+    snapshot_timeout: SnapshotTimeout = 3600,
+    as_json: AsJson = False,
+    _stack: OwnerStackOption = None,
 ) -> None:
     """Mend what can be mended without loss, and take a new snapshot where changes are missing or may be.
 
@@ -262,6 +266,7 @@ def resnapshot_connectors(
     timeout: Timeout = 90,
     snapshot_timeout: SnapshotTimeout = 3600,
     as_json: AsJson = False,
+    _stack: OwnerStackOption = None,
 ) -> None:
     """Start a connector anew with a new snapshot, and wait until the snapshot's end is in its topic.
 
@@ -281,7 +286,7 @@ def resnapshot_connectors(
 
 
 @connectors_app.command("restart")
-def restart_connectors(*, timeout: Timeout = 90, as_json: AsJson = False) -> None:
+def restart_connectors(*, timeout: Timeout = 90, as_json: AsJson = False, _stack: OwnerStackOption = None) -> None:
     """Restart the connectors with their tasks and wait until they run.
 
     Exit codes: 0 they run; 1 they do not.
@@ -292,7 +297,7 @@ def restart_connectors(*, timeout: Timeout = 90, as_json: AsJson = False) -> Non
 
 
 @connectors_app.command("delete")
-def delete_connectors(*, as_json: AsJson = False) -> None:
+def delete_connectors(*, as_json: AsJson = False, _stack: OwnerStackOption = None) -> None:
     """Take the connectors away. Replication slots and what was sent stay: applied again, they go on where they stopped.
 
     Exit codes: 0 they are gone; 1 they are not.

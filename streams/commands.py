@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from streams.options import StackOption
+
 if TYPE_CHECKING:
     from streams.jobs.waiting import SourceFault
 
@@ -17,6 +19,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 def worker(
     *,
     log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+    _stack: StackOption = None,
 ) -> None:
     """Run one worker in the foreground. Several may run, also on other machines: each takes its share of the partitions.
 
@@ -28,7 +31,7 @@ def worker(
     run_worker(StreamSettings(), log_level=log_level)
 
 
-def topics() -> None:
+def topics(*, _stack: StackOption = None) -> None:
     """Create the program's topics where they are missing, and set what differs of the others. Does nothing the second time.
 
     Exit codes: 0 they exist; 1 no broker answers, or one has another number of partitions.
@@ -53,6 +56,7 @@ def wait_command(source_faults: Callable[[], list[SourceFault]]) -> Callable[...
         *,
         timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait at most.")] = 60.0,
         as_json: AsJson = False,
+        _stack: StackOption = None,
     ) -> None:
         """Wait until everything committed to the warehouse before this call stands in sunroc_rewards.
 
@@ -85,6 +89,7 @@ def day(
     to: Annotated[dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Move on to this date.")] = None,
     start: Annotated[dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], hidden=True)] = None,
     as_json: AsJson = False,
+    _stack: StackOption = None,
 ) -> None:
     """Show the business date, or move it on where the stack was started with --business-date.
 
@@ -109,6 +114,7 @@ def points(
     *,
     limit: Annotated[int, typer.Option(min=0, help="Entries of the log to show.")] = 20,
     as_json: AsJson = False,
+    _stack: StackOption = None,
 ) -> None:
     """Show a customer's points a company, what is pending and at risk, and the log that explains them.
 

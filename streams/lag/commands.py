@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streams.options import StackOption
+
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
 
@@ -24,6 +26,7 @@ def lag(
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds from one measurement to the next.")] = 1.0,
     once: Annotated[bool, typer.Option("--once", help="Measure once, print it and end.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="With --once: print it as JSON.")] = False,
+    _stack: StackOption = None,
 ) -> None:
     """Measure how far the agents are behind, in records and seconds, and keep `consumer_lag` current.
 

@@ -24,19 +24,31 @@ import streams.lag.commands
 from connectors.errors import ConnectorsError
 
 if TYPE_CHECKING:
+    import logging
+
+    from pydantic import ValidationError
+
     from streams.jobs.waiting import SourceFault
+    from streams.options import LogFormat
 
 
 @dataclass(slots=True)
-class NamedStack:
-    """What a command finds in its context: the stack that was named, and how it is used. The option `--data` of each command asks it."""
+class Surroundings:
+    """What a command finds in its context: what its package may not import. The option `--data` of each command asks it as well."""
 
     path: Path | None = None
+    """The stack that was named."""
 
     def use(self, path: Path | None, *, as_owner: bool = False) -> None:
         """Take the addresses of a stack for settings; one that is named nearer to the command wins."""
         self.path = path or self.path
         use_stack(self.path, as_owner=as_owner)
+
+    def log_formatter(self, log_format: LogFormat) -> logging.Formatter:
+        """Return the formatter of our processes, for the supervisor's own log."""
+        from streams.logs import formatter
+
+        return formatter(log_format)
 
 
 def _begin(
@@ -48,7 +60,7 @@ def _begin(
         ),
     ] = None,
 ) -> None:
-    context.obj = NamedStack(data)
+    context.obj = Surroundings(data)
 
 
 def application() -> typer.Typer:
@@ -128,19 +140,27 @@ def use_stack(path: Path | None, *, as_owner: bool = False) -> None:
 
 def main() -> None:
     """Run a command; an error that we raise on purpose is one sentence, everything else a traceback."""
-    from pydantic import ValidationError
-
     from streams.errors import RewardsError
 
     try:
         application()(prog_name="rewards")
     except (ConnectorsError, RewardsError) as error:
         sys.exit(f"Error: {error}")
-    except ValidationError as error:
-        missing = ", ".join(
-            f"REWARDS_{part['loc'][0]}".upper() + f" ({part['msg']})" for part in error.errors() if part["loc"]
-        )
-        sys.exit(f"Error: settings: {missing}. Start a stack with `rewards up`, or name one with --data.")
+    except ValueError as error:
+        # Importing pydantic takes as long as all of `rewards --help`.
+        from pydantic import ValidationError
+
+        if not isinstance(error, ValidationError):
+            raise
+        sys.exit(f"Error: settings: {_wrong_settings(error)}")
+
+
+def _wrong_settings(error: ValidationError) -> str:
+    found = [part for part in error.errors() if part["loc"]]
+    said = ", ".join(f"REWARDS_{part['loc'][0]}".upper() + f" ({part['msg']})" for part in found)
+    if any(part["type"] == "missing" for part in found):
+        return f"{said}. Start a stack with `rewards up`, or name one with --data."
+    return f"{said}."
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from streams.options import StackOption
+from streams.options import LogLevelOption, StackOption
 
 app = typer.Typer(help="The website: pages, JSON and live updates.", no_args_is_help=False)
 encryption_app = typer.Typer(help="Personal details: the keys that they are encrypted under.", no_args_is_help=True)
@@ -18,6 +18,7 @@ def serve(
     context: typer.Context,
     host: Annotated[str | None, typer.Option(help="Address to listen on; REWARDS_WEB_HOST without it.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on, 0 for any; REWARDS_WEB_PORT without it.")] = None,
+    log_level: LogLevelOption = None,
     _stack: StackOption = None,
 ) -> None:
     """Run the web app until it is stopped."""
@@ -27,13 +28,14 @@ def serve(
 
     from api.app import create_server
     from api.core.encryption import FieldCipher
-    from api.core.logs import log_to_standard_error
     from api.core.settings import EncryptionSettings, WebSettings
+    from streams import logs
+    from streams.settings import LogSettings
 
-    settings = WebSettings.model_validate({})
+    logging, settings = LogSettings(), WebSettings.model_validate({})
     # The key is needed also where nothing is encrypted yet: a wrong one shows now, not when a trip has to be booked.
     cipher = FieldCipher.from_setting(EncryptionSettings.model_validate({}).field_keys.get_secret_value())
-    log_to_standard_error()
+    logs.configure(logging.log_format, log_level or logging.log_level)
     server = create_server(
         settings, cipher, host=host or settings.web_host, port=settings.web_port if port is None else port
     )

@@ -27,6 +27,7 @@ SnapshotTimeout = Annotated[float, typer.Option(min=0, help="Seconds to wait for
 
 
 def up(
+    context: typer.Context,
     *,
     detach: Annotated[
         bool, typer.Option("--detach", help="Return once everything runs; `rewards down` stops it.")
@@ -62,9 +63,10 @@ def up(
         return
     day = business_date.date().isoformat() if business_date else None
     wanted = stack.Wanted(feed, day, tuple(only.split(",")) if only else ())
+    formatter = context.obj.log_formatter(settings.log_format)
     if background:
         # Its output goes to a file, which passwords do not belong in.
-        lifecycle.run(folder, settings, wanted, lambda _state: None)
+        lifecycle.run(folder, settings, wanted, lambda _state: None, formatter)
         return
     lifecycle.prepare(settings)
     ended_by = None
@@ -74,7 +76,7 @@ def up(
                 arguments = ["--feed" if feed else "--no-feed", *(("--business-date", day) if day else ())]
                 lifecycle.detach(folder, [*arguments, *(("--only", only) if only else ())], shown.changed)
             else:
-                ended_by = lifecycle.run(folder, settings, wanted, shown.changed)
+                ended_by = lifecycle.run(folder, settings, wanted, shown.changed, formatter)
     except StackRunningError:
         # Two starts at once: the other one was quicker.
         _say_running(folder, wait=detach)

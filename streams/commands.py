@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streams.options import StackOption
+from streams.options import LogLevelOption, StackOption
 
 if TYPE_CHECKING:
     from streams.jobs.waiting import SourceFault
@@ -18,17 +18,20 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 
 def worker(
     *,
-    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+    log_level: LogLevelOption = None,
     _stack: StackOption = None,
 ) -> None:
     """Run one worker in the foreground. Several may run, also on other machines: each takes its share of the partitions.
 
     Exit codes: 0 stopped by a signal; 65 too many records cannot be used; 70 a fault of ours (nothing was committed after it).
     """
-    from streams.settings import StreamSettings
+    from streams import logs
+    from streams.settings import LogSettings, StreamSettings
     from streams.worker.app import run_worker
 
-    run_worker(StreamSettings(), log_level=log_level)
+    logging = LogSettings()
+    logs.configure(logging.log_format, log_level or logging.log_level)
+    run_worker(StreamSettings())
 
 
 def topics(*, _stack: StackOption = None) -> None:

@@ -1,9 +1,9 @@
-"""The option that all commands which talk to a stack share. cli.py knows stacks and says, in the context, how one is named."""
+"""Options that commands share. `--data`: cli.py knows stacks and says, in the context, how one is named."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -22,8 +22,15 @@ def _name_stack_as_owner(context: typer.Context, path: Path | None) -> Path | No
     return path
 
 
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+LogFormat = Literal["text", "json"]
+
 HELP = "Folder of the stack to talk to (default: .rewards in the project)."
 StackOption = Annotated[Path | None, typer.Option("--data", metavar="DIR", callback=_name_stack, help=HELP)]
 OwnerStackOption = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", callback=_name_stack_as_owner, help=HELP)
+]
+LogLevelOption = Annotated[
+    LogLevel | None,
+    typer.Option("--log-level", case_sensitive=False, help="What is logged; REWARDS_LOG_LEVEL without it."),
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import logging
 import logging.handlers
 import os
@@ -43,8 +42,21 @@ def prepare(settings: LocalSettings) -> None:
     binaries.java(settings.java_home)
 
 
-def run(folder: StackFolder, settings: LocalSettings, wanted: stack.Wanted, shown: Shown) -> int | None:
+def run(
+    folder: StackFolder,
+    settings: LocalSettings,
+    wanted: stack.Wanted,
+    shown: Shown,
+    formatter: logging.Formatter | None = None,
+) -> int | None:
     """Start the stack and supervise it until SIGINT, SIGTERM or SIGHUP; then stop all of it.
+
+    Args:
+        folder: of the stack.
+        settings: where programs are found, and the limits.
+        wanted: what to start.
+        shown: called with the state whenever it changes.
+        formatter: writes the supervisor's own log (that of the other processes, from cli.py).
 
     Returns:
         The signal where it ended a start that was not done yet.
@@ -56,7 +68,7 @@ def run(folder: StackFolder, settings: LocalSettings, wanted: stack.Wanted, show
     """
     forget_libpq_settings()
     folder.create()
-    with folder.locked(), _signals() as (stop, received), _logging(folder, settings):
+    with folder.locked(), _signals() as (stop, received), _logging(folder, settings, formatter):
         leftovers.end(folder)
         restarts.clear(folder)
         came_up = False
@@ -277,17 +289,17 @@ def _signals() -> Iterator[tuple[threading.Event, list[int]]]:
 
 
 @contextlib.contextmanager
-def _logging(folder: StackFolder, settings: LocalSettings) -> Iterator[None]:
+def _logging(folder: StackFolder, settings: LocalSettings, formatter: logging.Formatter | None) -> Iterator[None]:
     """The supervisor's own log, beside those of its children."""
     handler = logging.handlers.RotatingFileHandler(
         folder.logs / "supervisor.log", maxBytes=settings.log_bytes, backupCount=settings.log_files
     )
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(formatter)
     logger = logging.getLogger("connectors.local")
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
     logger.propagate = False
-    logger.info("supervisor %d starts at %s", os.getpid(), dt.datetime.now(dt.UTC).isoformat(timespec="seconds"))
+    logger.info("supervisor starts", extra={"pid": os.getpid()})
     try:
         yield
     finally:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from connectors.errors import ConnectorsError
+from connectors.options import OwnerStackOption
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,7 @@ def apply_connectors(
     tolerant: Annotated[
         bool, typer.Option("--tolerant", help="End with 0 also where something is wrong: `rewards up` does so.")
     ] = False,
+    _stack: OwnerStackOption = None,
 ) -> None:
     """Register both connectors, or bring them up to date, and wait until they are well. Does nothing the second time.
 
@@ -54,7 +56,7 @@ def apply_connectors(
 
 
 @connectors_app.command("status")
-def status_connectors(*, as_json: AsJson = False) -> None:
+def status_connectors(*, as_json: AsJson = False, _stack: OwnerStackOption = None) -> None:
     """Say how the connectors and their sources are, and what leads out of what is wrong.
 
     Exit codes: 0 sources, connectors and tasks were seen to be well; 1 something is wrong, or could not be seen.
@@ -68,7 +70,11 @@ def status_connectors(*, as_json: AsJson = False) -> None:
 
 @connectors_app.command("repair")
 def repair_connectors(
-    *, timeout: Timeout = 90, snapshot_timeout: SnapshotTimeout = 3600, as_json: AsJson = False
+    *,
+    timeout: Timeout = 90,
+    snapshot_timeout: SnapshotTimeout = 3600,
+    as_json: AsJson = False,
+    _stack: OwnerStackOption = None,
 ) -> None:
     """Mend what can be mended without loss, and take a new snapshot where changes are missing or may be.
 
@@ -89,6 +95,7 @@ def resnapshot_connectors(
     timeout: Timeout = 90,
     snapshot_timeout: SnapshotTimeout = 3600,
     as_json: AsJson = False,
+    _stack: OwnerStackOption = None,
 ) -> None:
     """Start a connector anew with a new snapshot, and wait until the snapshot's end is in its topic.
 
@@ -108,7 +115,7 @@ def resnapshot_connectors(
 
 
 @connectors_app.command("restart")
-def restart_connectors(*, timeout: Timeout = 90, as_json: AsJson = False) -> None:
+def restart_connectors(*, timeout: Timeout = 90, as_json: AsJson = False, _stack: OwnerStackOption = None) -> None:
     """Restart the connectors with their tasks and wait until they run.
 
     Exit codes: 0 they run; 1 they do not.
@@ -119,7 +126,7 @@ def restart_connectors(*, timeout: Timeout = 90, as_json: AsJson = False) -> Non
 
 
 @connectors_app.command("delete")
-def delete_connectors(*, as_json: AsJson = False) -> None:
+def delete_connectors(*, as_json: AsJson = False, _stack: OwnerStackOption = None) -> None:
     """Take the connectors away. Replication slots and what was sent stay: applied again, they go on where they stopped.
 
     Exit codes: 0 they are gone; 1 they are not.

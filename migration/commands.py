@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
+from streams.options import OwnerStackOption, StackOption
+
 if TYPE_CHECKING:
     from migration.acceptance import Zones
     from migration.comparison import Comparison
@@ -64,12 +66,12 @@ SAMPLE = Path(__file__).parent / "sample" / "rewards_program.sql"
 
 
 @database_app.callback()
-def database() -> None:
+def database(*, _stack: StackOption = None) -> None:
     """Keep `upgrade` a subcommand (Typer would make a single command the group itself)."""
 
 
 @database_app.command()
-def upgrade() -> None:
+def upgrade(*, _stack: StackOption = None) -> None:
     """Bring the schema to the newest version, as its owner (REWARDS_OWNER_DATABASE_URL). Does nothing the second time.
 
     Exit codes: 0 it is the newest; 1 the upgrade failed, and nothing of it stays.
@@ -97,7 +99,7 @@ def migrate_app(demo_server: Callable[[], AbstractContextManager[LegacyServer]])
         app.command()(command)
 
     @app.command()
-    def demo() -> None:
+    def demo(*, _stack: OwnerStackOption = None) -> None:
         """Start a MariaDB with the sample in it, migrate it into this stack, and show plan, run, report and verification.
 
         Exit codes: 0 everything is the same on both sides; 1 something failed or differs.
@@ -122,6 +124,7 @@ def plan(
     legacy_zone: LegacyZone = "America/Denver",
     merge_emails: Merge = None,
     as_json: AsJson = False,
+    _stack: OwnerStackOption = None,
 ) -> None:
     """Read everything and write nothing: what would move, what would be changed or refused and why, and how long a run takes.
 
@@ -153,6 +156,7 @@ def run(
     legacy_zone: LegacyZone = "America/Denver",
     merge_emails: Merge = None,
     as_json: AsJson = False,
+    _stack: OwnerStackOption = None,
 ) -> None:
     """Move everything in one transaction, as the schema's owner. Killed or failed, nothing of it stays; run again, nothing changes.
 
@@ -174,7 +178,7 @@ def run(
     terminal.print_run(console, figures)
 
 
-def verify(source: From, *, as_json: AsJson = False) -> None:
+def verify(source: From, *, as_json: AsJson = False, _stack: OwnerStackOption = None) -> None:
     """Compare every row of every mapped table, value by value: the legacy one after the rules, and the new one.
 
     Zone and merging of e-mails are those of the last run. Exit codes: 0 everything is the same; 1 something differs, and is named.
@@ -215,6 +219,7 @@ def report(
         Path | None, typer.Option("--html", metavar="FILE", help="Write it as a page that needs nothing else.")
     ] = None,
     as_json: AsJson = False,
+    _stack: OwnerStackOption = None,
 ) -> None:
     """Tell what the last run did: counts a table, every changed value by rule, refused rows, sums of points old and new.
 

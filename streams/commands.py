@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from streams.options import LogLevelOption, StackOption
+
 if TYPE_CHECKING:
     from streams.jobs.waiting import SourceFault
 
@@ -20,24 +22,28 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 
 def worker(
     *,
-    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+    log_level: LogLevelOption = None,
+    _stack: StackOption = None,
 ) -> None:
     """Run one worker in the foreground. Several may run, also on other machines: each takes its share of the partitions.
 
     Exit codes: 0 stopped by a signal; 65 a source topic was made anew or lost records (the message says what leads out); 70 a fault of
     ours (nothing was committed after it).
     """
-    from streams.settings import StreamSettings
+    from streams import logs
+    from streams.settings import LogSettings, StreamSettings
     from streams.worker.app import run_worker
 
-    run_worker(StreamSettings(), log_level=log_level)
+    logging = LogSettings()
+    logs.configure(logging.log_format, log_level or logging.log_level)
+    run_worker(StreamSettings())
 
 
 topics_app = typer.Typer(invoke_without_command=True)
 
 
 @topics_app.callback()
-def topics(context: typer.Context) -> None:
+def topics(context: typer.Context, *, _stack: StackOption = None) -> None:
     """Create the program's topics where they are missing, and set what differs of the others. Does nothing the second time.
 
     Exit codes: 0 they exist; 1 no broker answers, or one has another number of partitions.
@@ -62,6 +68,7 @@ def adopt_topics(
     names: Annotated[list[str] | None, typer.Argument(metavar="[TOPIC]…", help="Default: all that are read.")] = None,
     *,
     as_json: AsJson = False,
+    _stack: StackOption = None,
 ) -> None:
     """Take source topics as they stand after they were made anew or lost records: they are read from their beginning.
 
@@ -98,6 +105,7 @@ def wait_command(source_faults: Callable[[], list[SourceFault]]) -> Callable[...
         *,
         timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait at most.")] = 60.0,
         as_json: AsJson = False,
+        _stack: StackOption = None,
     ) -> None:
         """Wait until everything committed to the warehouse before this call stands in sunroc_rewards.
 
@@ -134,6 +142,7 @@ def day(
     to: Annotated[dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Move on to this date.")] = None,
     start: Annotated[dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], hidden=True)] = None,
     as_json: AsJson = False,
+    _stack: StackOption = None,
 ) -> None:
     """Show the business date, or move it on where the stack was started with --business-date.
 
@@ -158,6 +167,7 @@ def points(
     *,
     limit: Annotated[int, typer.Option(min=0, help="Entries of the log to show.")] = 20,
     as_json: AsJson = False,
+    _stack: StackOption = None,
 ) -> None:
     """Show a customer's points a company, what is pending and at risk, and the log that explains them.
 
@@ -178,7 +188,7 @@ def points(
 
 
 @reload_app.command("status")
-def reload_status(*, as_json: AsJson = False) -> None:
+def reload_status(*, as_json: AsJson = False, _stack: StackOption = None) -> None:
     """Show each truncate or snapshot that is not over: what it has not shown again, what it waits for, and what leads out.
 
     Exit codes: 0 none of them waits for a person's word; 1 one does, or Postgres does not answer.
@@ -201,6 +211,7 @@ def reload_accept(
     ] = None,
     *,
     as_json: AsJson = False,
+    _stack: StackOption = None,
 ) -> None:
     """Say that what a truncate or a snapshot has not shown again is gone: it is retired at once, and its points are taken.
 

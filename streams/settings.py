@@ -11,8 +11,19 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from streams.options import LogFormat, LogLevel
 from streams.source.bad_records import BadRecordLimits
 from streams.state.epochs import ReloadLimits
+
+
+class LogSettings(BaseSettings):
+    """How a process logs (streams/logs.py)."""
+
+    model_config = SettingsConfigDict(env_prefix="REWARDS_", extra="ignore")
+
+    log_format: LogFormat = "text"
+    """`text`: lines for a person; `json`: an object a line, for programs."""
+    log_level: LogLevel = "INFO"
 
 
 class StreamSettings(BaseSettings):

@@ -9,19 +9,20 @@ import datetime as dt
 import json
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from connectors.options import FolderOption
+
 if TYPE_CHECKING:
     from connectors.local.folder import StackFolder
 
-Data = Annotated[Path | None, typer.Option(help="Folder of the stack (default: .rewards in the project).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def up(
+    context: typer.Context,
     *,
     detach: Annotated[
         bool, typer.Option("--detach", help="Return once everything runs; `rewards down` stops it.")
@@ -29,7 +30,7 @@ def up(
     feed: Annotated[
         bool, typer.Option("--feed/--no-feed", help="Sample data and a feed that keeps changing it.")
     ] = True,
-    data: Data = None,
+    data: FolderOption = None,
     business_date: Annotated[
         dt.datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="Start on this business date; `rewards day --to` moves it on."),
@@ -57,9 +58,10 @@ def up(
         return
     day = business_date.date().isoformat() if business_date else None
     wanted = stack.Wanted(feed, day, tuple(only.split(",")) if only else ())
+    formatter = context.obj.log_formatter(settings.log_format)
     if background:
         # Its output goes to a file, which passwords do not belong in.
-        lifecycle.run(folder, settings, wanted, lambda _state: None)
+        lifecycle.run(folder, settings, wanted, lambda _state: None, formatter)
         return
     lifecycle.prepare(settings)
     ended_by = None
@@ -69,7 +71,7 @@ def up(
                 arguments = ["--feed" if feed else "--no-feed", *(("--business-date", day) if day else ())]
                 lifecycle.detach(folder, [*arguments, *(("--only", only) if only else ())], shown.changed)
             else:
-                ended_by = lifecycle.run(folder, settings, wanted, shown.changed)
+                ended_by = lifecycle.run(folder, settings, wanted, shown.changed, formatter)
     except StackRunningError:
         # Two starts at once: the other one was quicker.
         _say_running(folder, wait=detach)
@@ -100,7 +102,7 @@ def restart(
     names: Annotated[list[str], typer.Argument(help="What to start again, as `rewards status` names it.")],
     *,
     timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait until it runs.")] = 90,
-    data: Data = None,
+    data: FolderOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Start parts of a stack that runs again at once, also one that failed and stays down, or waits for its next try.
@@ -127,7 +129,7 @@ def stacks(
     *,
     remove: Annotated[bool, typer.Option("--remove", help="Remove the data of stacks whose folder is gone.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before removing.")] = False,
-    data: Data = None,  # noqa: ARG001 - every command takes it
+    data: FolderOption = None,  # noqa: ARG001 - every command takes it
     as_json: AsJson = False,
 ) -> None:
     """List databases that root's stacks keep outside of their folders, and remove those whose folder is gone.
@@ -153,7 +155,7 @@ def stacks(
         typer.echo(f"Removed {len(orphans)}.", err=as_json)
 
 
-def down(*, data: Data = None) -> None:
+def down(*, data: FolderOption = None) -> None:
     """Stop the stack and every process of it, also after its supervisor was killed.
 
     Exit codes: 0 nothing of it runs any more; 1 something could not be stopped.
@@ -173,7 +175,7 @@ Asked = Callable[[str], list[dict[str, Any]] | None]
 def status_command(open_reloads: Asked, halted_partitions: Asked) -> Callable[..., None]:
     """Return the command `status`; what waits in the stream's database is asked by whoever knows that."""
 
-    def status(*, data: Data = None, as_json: AsJson = False) -> None:
+    def status(*, data: FolderOption = None, as_json: AsJson = False) -> None:
         """Say what runs, how it is, and where to reach it. The JSON holds passwords.
 
         Exit codes: 0 everything runs, what is captured is sound and nothing waits for a person's word; 1 something does not, or is

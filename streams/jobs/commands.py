@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from streams.options import StackOption
+
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -33,6 +35,7 @@ def list_letters(
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="The most letters to show, the newest first.")] = 200,
     as_json: AsJson = False,
+    _stack: StackOption = None,
 ) -> None:
     """Show the records that could not be used, why, and which partitions wait for a decision. Never their bytes.
 
@@ -56,7 +59,13 @@ def list_letters(
 
 
 @app.command()
-def accept(numbers: Numbers = None, *, everything: Everything = False, as_json: AsJson = False) -> None:
+def accept(
+    numbers: Numbers = None,
+    *,
+    everything: Everything = False,
+    as_json: AsJson = False,
+    _stack: StackOption = None,
+) -> None:
     """Let the stream go on past letters, and past all bad records that are in their partitions by now.
 
     They stay here, and their rows count for nothing until they are corrected in the warehouse. Of no effect the second time.
@@ -78,6 +87,7 @@ def discard(
     reason: Annotated[str, typer.Option(help="Why they are worth nothing, for whoever looks for their points later.")],
     everything: Everything = False,
     as_json: AsJson = False,
+    _stack: StackOption = None,
 ) -> None:
     """Put letters aside for good, with a reason. A partition that was halted for nothing else goes on.
 
@@ -99,6 +109,7 @@ def retry(
     everything: Everything = False,
     timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait for the worker.")] = 30.0,
     as_json: AsJson = False,
+    _stack: StackOption = None,
 ) -> None:
     """Have the worker try letters again at their true place, after the program was mended. Waits for how it comes out.
 

@@ -98,12 +98,14 @@ def _add_agent(app: RewardsApp, agent: Agent, runtime: Runtime) -> None:
         await receive(stream, runtime)
 
 
-def run_worker(settings: StreamSettings, *, log_level: str = "INFO") -> NoReturn:
-    """Run one worker in the foreground until SIGTERM or SIGINT."""
+def run_worker(settings: StreamSettings) -> NoReturn:
+    """Run one worker in the foreground until SIGTERM or SIGINT. Logging is configured by then, and stays as it is."""
     from mode.loop import uvloop  # noqa: F401, PLC0415 -- importing it is what installs it
 
     # kafka-python tells of every connection; what it cannot reach is said in our own words.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     _share_memory()
     app = create_app(settings)
-    faust.Worker(app, loglevel=log_level, quiet=True).execute_from_commandline()
+    worker = faust.Worker(app, quiet=True, override_logging=False)
+    worker.spinner = None
+    worker.execute_from_commandline()

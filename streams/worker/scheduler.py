@@ -10,13 +10,15 @@ import asyncio
 import datetime as dt
 import logging
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from streams.errors import TransientError
+from streams.errors import FaultKind, TransientError
 from streams.generation import LIVE, Generation
 from streams.keys import customer_key, partition_of
 from streams.postgres.reevaluations import find_reevaluations, move_epochs, open_day, reevaluation_offsets
 from streams.postgres.session import connect, faults
+from streams.retry_policy import Retries
 from streams.source.decode import dump_reevaluation
 from streams.topics import topics_of
 
@@ -31,7 +33,6 @@ logger = logging.getLogger(__name__)
 LOCK = 5_271_001
 """The advisory lock's number; any, as long as nothing else in the database uses it."""
 INTERVAL_SECONDS = 0.25
-RETRY_SECONDS = 2.0
 PASS_SECONDS_MAX = 30.0
 """After so long a pass is sent again: its records may have been lost with a topic, and evaluating twice is harmless."""
 
@@ -47,8 +48,10 @@ class Scheduler:
         timezone: str,
         quiet_seconds: float,
         generation: Generation = LIVE,
+        count: Callable[[FaultKind], None] = lambda _kind: None,
     ) -> None:
         self._generation = generation
+        self._count = count
         self._topic = topics_of(generation).reevaluations.name
         self._database_url = database_url
         self._publisher = publisher
@@ -61,16 +64,24 @@ class Scheduler:
 
     async def run(self) -> None:
         """Run until cancelled."""
+        retries = Retries(failing="nothing is scheduled", working="scheduling again", logger=logger, count=self._count)
         while True:
-            try:
-                due = await asyncio.to_thread(self._look)
-                if due:
-                    await self._send(due)
-                await asyncio.sleep(INTERVAL_SECONDS)
-            except TransientError as error:
-                logger.warning("The scheduler tries again: %s", error)
-                self.close()
-                await asyncio.sleep(RETRY_SECONDS)
+            await retries.acall(self._pass)
+            await asyncio.sleep(INTERVAL_SECONDS)
+
+    async def _pass(self) -> None:
+        """Look once, and send what is due.
+
+        Raises:
+            TransientError: it could not; the lock is given up, so that another worker may have it meanwhile.
+        """
+        try:
+            due = await asyncio.to_thread(self._look)
+            if due:
+                await self._send(due)
+        except TransientError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Give the lock up."""

@@ -11,15 +11,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 import api.commands
 import connectors.commands
 import connectors.feed.commands
+import connectors.local.commands
 import migration.commands
 import streams.commands
+import streams.jobs.commands
 import streams.lag.commands
 from connectors.errors import ConnectorsError
 
@@ -73,13 +75,12 @@ def application() -> typer.Typer:
         " Exit codes: 0 done, 1 failed (the reason is printed), 2 wrong usage.",
     )
     for command in (
-        connectors.commands.up,
-        connectors.commands.down,
-        connectors.commands.status,
-        connectors.commands.restart,
-        connectors.commands.stacks,
+        connectors.local.commands.up,
+        connectors.local.commands.down,
+        connectors.local.commands.status_command(_open_reloads, _halted_partitions),
+        connectors.local.commands.restart,
+        connectors.local.commands.stacks,
         streams.commands.worker,
-        streams.commands.topics,
         streams.commands.wait_command(_source_faults),
         streams.commands.day,
         streams.commands.points,
@@ -87,9 +88,12 @@ def application() -> typer.Typer:
         connectors.feed.commands.feed,
     ):
         app.command()(command)
+    app.add_typer(streams.commands.topics_app, name="topics")
     app.add_typer(connectors.commands.connectors_app, name="connectors")
     app.add_typer(migration.commands.database_app, name="database")
     app.add_typer(migration.commands.migrate_app(_legacy_server), name="migrate")
+    app.add_typer(streams.commands.reload_app, name="reload")
+    app.add_typer(streams.jobs.commands.app, name="dead-letters")
     app.add_typer(api.commands.app, name="api")
     app.add_typer(api.commands.encryption_app, name="encryption")
     return app
@@ -112,6 +116,27 @@ def _source_faults() -> list[SourceFault]:
 
     with SourceCheck(ConnectorSettings()) as check:
         return [SourceFault(f"{one.message} ({one.remedy})", one.is_gap) for one in errors(check.findings())]
+
+
+def _open_reloads(database_url: str) -> list[dict[str, Any]] | None:
+    from streams.errors import InvariantError, TransientError
+    from streams.jobs.reloads import describe, read_reloads
+
+    try:
+        return [describe(one) for one in read_reloads(database_url)]
+    except (TransientError, InvariantError):
+        # Postgres is away, or has no tables yet.
+        return None
+
+
+def _halted_partitions(database_url: str) -> list[dict[str, Any]] | None:
+    from streams.errors import InvariantError, TransientError
+    from streams.jobs.dead_letters import describe_halted
+
+    try:
+        return describe_halted(database_url)
+    except (TransientError, InvariantError):
+        return None
 
 
 def use_stack(path: Path | None, *, as_owner: bool = False) -> None:

@@ -14,6 +14,12 @@ PROJECT = Path(__file__).resolve().parent.parent
 LOOPBACK = "127.0.0.1"
 NOT_INHERITED = ("REWARDS_", "PG")
 """Settings of another stack, and those of every libpq client: they would send its connections elsewhere."""
+WORKER_SETTINGS = (
+    "REWARDS_PROCESSORS", "REWARDS_GATHER_MS", "REWARDS_CACHED_INVOICES", "REWARDS_BATCH_RECORDS",
+    "REWARDS_RELOAD_QUIET_SECONDS", "REWARDS_RELOAD_MISSING_SHARE_MAX", "REWARDS_RELOAD_MISSING_SECONDS",
+    "REWARDS_BAD_ROWS_IN_A_ROW", "REWARDS_BAD_WINDOW_RECORDS", "REWARDS_BAD_WINDOW_SHARE",
+)  # fmt: skip
+"""How a worker goes about it, wherever it runs: passed on to a stack's processes. Addresses and secrets are the stack's own."""
 JAVA_OPTIONS = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH")
 
 
@@ -90,6 +96,11 @@ def inherited_environment() -> dict[str, str]:
     past_proxies = ",".join(filter(None, (os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), LOOPBACK)))
     # Java takes the encoding of file names from the locale, whose names our users may write in any letters.
     return kept | {"LC_ALL": "C.UTF-8", "no_proxy": past_proxies, "NO_PROXY": past_proxies}
+
+
+def worker_settings() -> dict[str, str]:
+    """The settings of a worker that this process' environment holds."""
+    return {name: os.environ[name] for name in WORKER_SETTINGS if name in os.environ}
 
 
 def forget_libpq_settings() -> None:

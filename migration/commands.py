@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
@@ -15,7 +15,7 @@ from streams.options import OwnerStackOption, StackOption
 if TYPE_CHECKING:
     from migration.acceptance import Zones
     from migration.comparison import Comparison
-    from migration.run import Figures, Options
+    from migration.figures import Options
 
 database_app = typer.Typer(no_args_is_help=True, help="The schema of sunroc_rewards.")
 
@@ -141,7 +141,7 @@ def plan(
     # Nothing stays of what is encrypted here, so any key will do.
     cipher = FieldCipher.from_setting(new_key())
     if as_json:
-        _print_json(_told(make_plan(source, options, cipher, terminal.Silence())))
+        _print_json(make_plan(source, options, cipher, terminal.Silence()).told())
         return
     console = terminal.console()
     with terminal.ShownProgress(console, "reading") as progress:
@@ -170,7 +170,7 @@ def run(
     options = _options(legacy_zone, strict=strict, merge_emails=merge_emails)
     cipher = FieldCipher.from_setting(EncryptionSettings.model_validate({}).field_keys.get_secret_value())
     if as_json:
-        _print_json(_told(do_run(source, _owner_url(), options, cipher, terminal.Silence())))
+        _print_json(do_run(source, _owner_url(), options, cipher, terminal.Silence()).told())
         return
     console = terminal.console()
     with terminal.ShownProgress(console, "all tables") as progress:
@@ -246,7 +246,7 @@ def _owner_url() -> str:
 
 
 def _options(legacy_zone: str, *, strict: bool, merge_emails: MergeEmails | None) -> Options:
-    from migration.run import Options
+    from migration.figures import Options
     from migration.settings import ZoneSettings
 
     zones = _zones(legacy_zone, ZoneSettings.model_validate({}).timezone)
@@ -264,36 +264,6 @@ def _zones(legacy: str, business: str) -> Zones:
         raise typer.BadParameter(
             f"{legacy}: no such time zone; write one like America/Denver", param_hint="--legacy-zone"
         ) from error
-
-
-def _told(figures: Figures) -> dict[str, Any]:
-    return {
-        "source": figures.catalog.source,
-        "server": figures.catalog.server,
-        "options": figures.options.told(),
-        "tables": {table.new: table.told() for table in figures.tables},
-        "points": figures.points,
-        "seconds": round(figures.seconds, 3),
-        "left_behind": figures.left_behind,
-        "unknown_tables": figures.survey.unknown_tables,
-        "unknown_columns": figures.survey.unknown_columns,
-        "dropped_columns": figures.survey.dropped,
-        "mapped_columns": {
-            table: {"moved": moved, "found": found} for table, (moved, found) in figures.survey.mapped.items()
-        },
-        "changed": [
-            {"table": table, "column": column, "rule": rule, "values": count}
-            for table, counts in figures.notes.counts.items()
-            for (column, rule), count in counts.items()
-        ],
-        "refused": {
-            table: {
-                "rows": count,
-                "examples": [{"key": key, "reason": reason} for key, reason in figures.notes.reasons[table]],
-            }
-            for table, count in figures.notes.refused.items()
-        },
-    }
 
 
 def _all_same(found: list[Comparison]) -> bool:

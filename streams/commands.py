@@ -1,4 +1,4 @@
-"""Commands of the stream: `rewards worker`, `topics`, `wait`, `day`, `points`."""
+"""Commands of the stream: `rewards worker`, `topics`, `wait`, `day`, `points`, `reload`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ from streams.options import LogLevelOption, StackOption
 if TYPE_CHECKING:
     from streams.jobs.waiting import SourceFault
 
+reload_app = typer.Typer(
+    no_args_is_help=True, help="Truncates and new snapshots of a captured table that have not shown all rows again."
+)
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
@@ -23,7 +27,8 @@ def worker(
 ) -> None:
     """Run one worker in the foreground. Several may run, also on other machines: each takes its share of the partitions.
 
-    Exit codes: 0 stopped by a signal; 65 too many records cannot be used; 70 a fault of ours (nothing was committed after it).
+    Exit codes: 0 stopped by a signal; 65 a source topic was made anew or lost records (the message says what leads out); 70 a fault of
+    ours (nothing was committed after it).
     """
     from streams import logs
     from streams.settings import LogSettings, StreamSettings
@@ -34,7 +39,11 @@ def worker(
     run_worker(StreamSettings())
 
 
-def topics(*, _stack: StackOption = None) -> None:
+topics_app = typer.Typer(invoke_without_command=True)
+
+
+@topics_app.callback()
+def topics(context: typer.Context, *, _stack: StackOption = None) -> None:
     """Create the program's topics where they are missing, and set what differs of the others. Does nothing the second time.
 
     Exit codes: 0 they exist; 1 no broker answers, or one has another number of partitions.
@@ -43,6 +52,8 @@ def topics(*, _stack: StackOption = None) -> None:
     from streams.topic_admin import ensure_topics
     from streams.topics import ALL
 
+    if context.invoked_subcommand is not None:
+        return
     created, altered = ensure_topics(StreamSettings().kafka_bootstrap, ALL)
     if created:
         typer.echo(f"Created {', '.join(created)}.")
@@ -50,6 +61,41 @@ def topics(*, _stack: StackOption = None) -> None:
         typer.echo(f"Set {', '.join(f'{setting}={value}' for setting, value in settings.items())} of {name}.")
     if not (created or altered):
         typer.echo("All topics exist.")
+
+
+@topics_app.command("adopt")
+def adopt_topics(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[TOPIC]…", help="Default: all that are read.")] = None,
+    *,
+    as_json: AsJson = False,
+    _stack: StackOption = None,
+) -> None:
+    """Take source topics as they stand after they were made anew or lost records: they are read from their beginning.
+
+    The worker stops where it finds such a topic, and says so; no worker may run. What was lost comes back with a new snapshot alone,
+    `rewards connectors resnapshot`. Does nothing where all is well.
+
+    Exit codes: 0 done; 1 a topic is missing or has another number of partitions, a worker runs, or something does not answer.
+    """
+    from dataclasses import asdict
+
+    from streams.jobs.adoption import adopt
+    from streams.settings import StreamSettings
+
+    settings = StreamSettings()
+    adopted = adopt(settings.kafka_bootstrap, settings.database_url.get_secret_value(), names or ())
+    lines = [
+        f"{one.topic}: {len(one.partitions)} partitions are read from their beginning ({one.kind.replace('_', ' ')})."
+        for one in adopted
+    ]
+    if any(one.lost for one in adopted):
+        lines.append("Changes may be missing: run `rewards connectors resnapshot` now.")
+    lines.append(
+        "Then start the worker (`rewards restart worker` in a stack)."
+        if adopted
+        else "All topics are those that are read."
+    )
+    _echo({"adopted": [asdict(one) for one in adopted]}, "\n".join(lines), as_json=as_json)
 
 
 def wait_command(source_faults: Callable[[], list[SourceFault]]) -> Callable[..., None]:
@@ -63,11 +109,14 @@ def wait_command(source_faults: Callable[[], list[SourceFault]]) -> Callable[...
     ) -> None:
         """Wait until everything committed to the warehouse before this call stands in sunroc_rewards.
 
-        Says so only where what is captured was seen to be sound: a table that left its publication sends nothing to wait for.
+        Says so only where what is captured was seen to be sound: a table that left its publication sends nothing to wait for, and a topic
+        that was made anew may lack what was never read.
 
-        Exit codes: 0 it does; 1 it does not yet, or cannot be known, or something is away (the reason is printed).
+        Exit codes: 0 it does; 1 it does not yet, or a partition is halted, or it cannot be known, or something is away (the reason is
+        printed).
         """
         from streams.errors import SettingsError
+        from streams.jobs.adoption import faults_of_topics
         from streams.jobs.waiting import wait_until_caught_up
         from streams.settings import StreamSettings
 
@@ -80,6 +129,7 @@ def wait_command(source_faults: Callable[[], list[SourceFault]]) -> Callable[...
             settings.warehouse_url.get_secret_value(),
             settings.database_url.get_secret_value(),
             timeout,
+            lambda: faults_of_topics(settings.kafka_bootstrap, settings.database_url.get_secret_value()),
             source_faults,
         )
         _echo({"caught_up": True, "seconds": round(seconds, 3)}, f"Caught up after {seconds:.2f} s.", as_json=as_json)
@@ -134,6 +184,65 @@ def points(
 
         print_report(report)
     if not (report["membership"] or report["companies"] or report["log"]):
+        raise typer.Exit(1)
+
+
+@reload_app.command("status")
+def reload_status(*, as_json: AsJson = False, _stack: StackOption = None) -> None:
+    """Show each truncate or snapshot that is not over: what it has not shown again, what it waits for, and what leads out.
+
+    Exit codes: 0 none of them waits for a person's word; 1 one does, or Postgres does not answer.
+    """
+    from streams.jobs.reloads import describe, read_reloads
+    from streams.settings import StreamSettings
+
+    found = read_reloads(StreamSettings().database_url.get_secret_value())
+    lines = [f"{one.sentence}.{f' Remedy: {one.remedy}.' if one.remedy else ''}" for one in found]
+    text = "\n".join(f"{line[0].upper()}{line[1:]}" for line in lines)
+    _echo([describe(one) for one in found], text or "No reload is open.", as_json=as_json)
+    if any(one.waits_for_a_word for one in found):
+        raise typer.Exit(1)
+
+
+@reload_app.command("accept")
+def reload_accept(
+    topic: Annotated[
+        str | None, typer.Argument(help="invoices, memberships, or a topic's name (default: all).")
+    ] = None,
+    *,
+    as_json: AsJson = False,
+    _stack: StackOption = None,
+) -> None:
+    """Say that what a truncate or a snapshot has not shown again is gone: it is retired at once, and its points are taken.
+
+    Nothing is lost for good: rows that come later count again. Run again, it does nothing.
+
+    Exit codes: 0 it is being retired, or nothing is open; 1 what is missing cannot be known yet, or Postgres does not answer; 2 no
+    such topic.
+    """
+    from streams.jobs.reloads import accept_reloads, describe, this_user, topic_names
+    from streams.settings import StreamSettings
+
+    if topic is not None and topic not in topic_names():
+        raise typer.BadParameter(f"it is one of {', '.join(topic_names())}", param_hint="TOPIC")
+    answers = accept_reloads(StreamSettings().database_url.get_secret_value(), topic, this_user())
+    value = [
+        describe(one.epoch)
+        | {
+            "accepted": one.accepted,
+            "said": one.said,
+            "retired": one.retired,
+            "points": one.points,
+            "pending": one.pending,
+        }
+        for one in answers
+    ]
+    _echo(
+        value,
+        "\n".join(one.said for one in answers) or "No reload is open: there is nothing to accept.",
+        as_json=as_json,
+    )
+    if not all(one.accepted for one in answers):
         raise typer.Exit(1)
 
 

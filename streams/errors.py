@@ -24,7 +24,7 @@ class RecordError(RewardsError):
         self.column = column
 
 
-class FaultKind(StrEnum):
+class TransientKind(StrEnum):
     """What the world's fault is like, which decides for how long it is met by trying again (retry_policy.py)."""
 
     AWAY = "away"
@@ -38,17 +38,17 @@ class FaultKind(StrEnum):
 class TransientError(RewardsError):
     """The world is at fault (database away, broker electing a leader): tried again, with the lag in plain sight."""
 
-    def __init__(self, text: str, *, kind: FaultKind = FaultKind.AWAY) -> None:
+    def __init__(self, text: str, *, kind: TransientKind = TransientKind.AWAY) -> None:
         super().__init__(text)
         self.kind = kind
 
 
-class BadRecordsError(RewardsError):
-    """Too many records cannot be used: something is wrong with the source, so the worker stops instead of emptying it out."""
-
-
 class InvariantError(RewardsError):
     """We are at fault: the worker stops before it commits an offset."""
+
+
+class SourceTopicError(InvariantError):
+    """A topic that is read is missing, was made anew or lost records: the worker stops until a person says how it goes on."""
 
 
 class RefusedError(InvariantError):

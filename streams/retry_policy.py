@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 from tenacity import AsyncRetrying, RetryCallState, Retrying, retry_if_exception_type
 from tenacity.wait import wait_base, wait_exponential, wait_random_exponential
 
-from streams.errors import FaultKind, InvariantError, TransientError
+from streams.errors import InvariantError, TransientError, TransientKind
 
 T = TypeVar("T")
 
@@ -42,10 +42,10 @@ class Policy:
         return wait_exponential(**half) + wait_random_exponential(**half)
 
 
-POLICIES: Final[Mapping[FaultKind, Policy]] = {
-    FaultKind.AWAY: Policy(0.1, 10.0),
-    FaultKind.CONTENDED: Policy(0.05, 2.0, seconds_max=100.0),
-    FaultKind.UNEXPLAINED: Policy(0.5, 10.0, seconds_max=60.0),
+POLICIES: Final[Mapping[TransientKind, Policy]] = {
+    TransientKind.AWAY: Policy(0.1, 10.0),
+    TransientKind.CONTENDED: Policy(0.05, 2.0, seconds_max=100.0),
+    TransientKind.UNEXPLAINED: Policy(0.5, 10.0, seconds_max=60.0),
 }
 
 
@@ -72,8 +72,8 @@ class Retries:
     working: str
     logger: logging.Logger
     on: tuple[type[Exception], ...] = (TransientError,)
-    policies: Mapping[FaultKind, Policy] = field(default_factory=lambda: POLICIES)
-    count: Callable[[FaultKind], None] = lambda _kind: None
+    policies: Mapping[TransientKind, Policy] = field(default_factory=lambda: POLICIES)
+    count: Callable[[TransientKind], None] = lambda _kind: None
     until: threading.Event | asyncio.Event | None = None
     say: Callable[[BaseException], str] = str
 
@@ -215,6 +215,6 @@ class _Run:
         ) from self._error
 
 
-def _kind(error: BaseException) -> FaultKind:
-    kind: FaultKind = getattr(error, "kind", FaultKind.AWAY)
+def _kind(error: BaseException) -> TransientKind:
+    kind: TransientKind = getattr(error, "kind", TransientKind.AWAY)
     return kind

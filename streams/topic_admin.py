@@ -9,7 +9,7 @@ from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, TopicAlreadyExistsError
 
-from streams.errors import FaultKind, InvariantError, TransientError
+from streams.errors import InvariantError, TransientError, TransientKind
 from streams.retry_policy import GaveUpError, Policy, Retries
 from streams.topics import RECORD_BYTES_MAX, TopicSpec
 
@@ -63,7 +63,7 @@ def _connect(bootstrap: str, timeout_seconds: float) -> Any:  # noqa: ANN401 -- 
         working="a Kafka broker answers",
         logger=logger,
         on=(KafkaConnectionError, KafkaTimeoutError),
-        policies={FaultKind.AWAY: Policy(0.25, 2.0, seconds_max=timeout_seconds)},
+        policies={TransientKind.AWAY: Policy(0.25, 2.0, seconds_max=timeout_seconds)},
     )
     try:
         return retries.call(lambda: KafkaAdminClient(bootstrap_servers=bootstrap))
@@ -73,11 +73,12 @@ def _connect(bootstrap: str, timeout_seconds: float) -> Any:  # noqa: ANN401 -- 
 
 def _new_topic(topic: TopicSpec) -> Any:  # noqa: ANN401 -- kafka-python has no types
     return NewTopic(
-        topic.name, num_partitions=topic.partitions, replication_factor=-1, topic_configs=_configuration(topic)
+        topic.name, num_partitions=topic.partitions, replication_factor=-1, topic_configs=topic_settings(topic)
     )
 
 
-def _configuration(topic: TopicSpec) -> dict[str, str]:
+def topic_settings(topic: TopicSpec) -> dict[str, str]:
+    """Return what a topic is created with; the connector files have the same for the topics that Connect may create."""
     retention = -1 if topic.retention_days is None else topic.retention_days * DAY_MS
     return {"cleanup.policy": topic.cleanup_policy, "max.message.bytes": str(RECORD_BYTES_MAX)} | (
         {"retention.ms": str(retention)} if topic.cleanup_policy == "delete" else COMPACTED
@@ -86,7 +87,7 @@ def _configuration(topic: TopicSpec) -> dict[str, str]:
 
 def _alter(admin: Any, topics: list[TopicSpec]) -> dict[str, dict[str, str]]:  # noqa: ANN401 -- kafka-python has no types
     """Set what differs from topics.py; what it does not name is whoever's runs the broker."""
-    wanted = {topic.name: _configuration(topic) for topic in topics}
+    wanted = {topic.name: topic_settings(topic) for topic in topics}
     if not wanted:
         return {}
     asked = [ConfigResource(ConfigResourceType.TOPIC, name, settings) for name, settings in wanted.items()]
@@ -106,5 +107,7 @@ def _check_partitions(admin: Any, topic: TopicSpec) -> None:  # noqa: ANN401 -- 
     found = len(described["partitions"])
     if found != topic.partitions:
         raise InvariantError(
-            f"topic {topic.name} has {found} partitions, and {topic.partitions} are expected; it cannot be changed in place"
+            f"topic {topic.name} has {found} partitions, and {topic.partitions} are expected; it cannot be changed in place."
+            f" Delete it (kafka-topics.sh --delete --topic {topic.name}), then run `rewards topics`, `rewards topics adopt` and"
+            " `rewards connectors resnapshot`"
         )

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import psycopg2
 from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, connection
 
-from streams.errors import FaultKind
+from streams.errors import TransientKind
 from streams.retry_policy import Policy, Retries
 
 LOG = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Listener:
             working="listening again",
             logger=LOG,
             on=(psycopg2.Error,),
-            policies={FaultKind.AWAY: Policy(0.1, 5.0)},
+            policies={TransientKind.AWAY: Policy(0.1, 5.0)},
             say=lambda error: str(error).strip(),
         )
         while True:

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.core.errors import NotFound
-from streams.errors import FaultKind
+from streams.errors import TransientKind
 from streams.retry_policy import Policy, Retries
 
 LOG = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ RETRIES = Retries(
     working="live pages are read again",
     logger=LOG,
     on=(SQLAlchemyError,),
-    policies={FaultKind.AWAY: Policy(0.5, 5.0)},
+    policies={TransientKind.AWAY: Policy(0.5, 5.0)},
     # Its text holds the query's values.
     say=lambda error: type(error).__name__,
 )

@@ -16,7 +16,7 @@ from connectors.local.jars import JarCache
 from connectors.local.pulse import Pulse
 from connectors.local.units import MARK, Child, Step, Unit
 from connectors.rest import DIRECT
-from connectors.settings import LocalSettings, inherited_environment
+from connectors.settings import LocalSettings, inherited_environment, worker_settings
 
 PORTLESS: Final = {"worker", "lag", "feed"}
 """Found to hang by the system's own count, with a limit of its own (pulse.py)."""
@@ -186,7 +186,7 @@ class _Builder:
 
     def _rewards_environment(self) -> dict[str, str]:
         logging = {"REWARDS_LOG_FORMAT": self._settings.log_format, "REWARDS_LOG_LEVEL": self._settings.log_level}
-        return self._environment | self._folder.environment() | logging
+        return self._environment | worker_settings() | self._folder.environment() | logging
 
     @property
     def _java(self) -> binaries.Java:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from threading import Event
 from typing import Final, Protocol
 
-from streams.errors import FaultKind, TransientError
+from streams.errors import TransientError, TransientKind
 from streams.generation import LIVE
 from streams.lag.measure import Measurement, Meter, Reader
 from streams.lag.status import Status
@@ -34,6 +35,8 @@ class LagProcess:
         read: opens a reader of the broker's offsets.
         write: stands for one transaction on Postgres, connected anew where needed.
         interval_seconds: from one measurement to the next.
+        reloads: what waits for rows of a reload, or for a person's word on them: a name of the wait -> a sentence.
+        halted: the partitions that wait for a person, each with a sentence.
     """
 
     def __init__(
@@ -41,10 +44,16 @@ class LagProcess:
         read: Callable[[], ClosableReader],
         write: Callable[[Sequence[Measurement]], None],
         interval_seconds: float,
+        reloads: Callable[[], Mapping[str, str]] = dict,
+        halted: Callable[[], Mapping[tuple[str, int], str]] = dict,
     ) -> None:
         self._open = read
         self._write = write
         self._interval_seconds = interval_seconds
+        self._reloads = reloads
+        self._reloads_said: frozenset[str] = frozenset()
+        self._halted = halted
+        self._sentences: Mapping[tuple[str, int], str] = {}
         self._reader: ClosableReader | None = None
         self._meter = Meter(LIVE.application_id)
         self._shown: dict[tuple[str, int], Status] = {}
@@ -57,7 +66,7 @@ class LagProcess:
             failing="no measurement",
             working="measuring again",
             logger=logger,
-            policies=dict.fromkeys(FaultKind, policy),
+            policies=dict.fromkeys(TransientKind, policy),
             until=stop,
         )
         while not stop.is_set():
@@ -72,10 +81,12 @@ class LagProcess:
 
     def _measure(self) -> list[Measurement]:
         try:
-            return self.once()
+            measurements = self.once()
+            self._log_reloads()
         except TransientError:
             self._drop_reader()
             raise
+        return measurements
 
     def once(self) -> list[Measurement]:
         """Measure and write once.
@@ -87,7 +98,20 @@ class LagProcess:
             self._reader = self._open()
         measurements = self._meter.measure(self._reader, dt.datetime.now(dt.UTC))
         self._write(measurements)
-        return measurements
+        halted = self._sentences = self._halted()
+        return [
+            replace(found, status="halted") if (found.topic, found.partition) in halted else found
+            for found in measurements
+        ]
+
+    def _log_reloads(self) -> None:
+        """Say once that a reload waits, and once that it waits no longer."""
+        now = self._reloads()
+        for name in sorted(now.keys() - self._reloads_said):
+            logger.warning("%s", now[name])
+        if self._reloads_said and not now:
+            logger.warning("no reload waits any more")
+        self._reloads_said = frozenset(now)
 
     def _drop_reader(self) -> None:
         """Start afresh the next time: the clients remember a coordinator that may be another one by then."""
@@ -104,6 +128,10 @@ class LagProcess:
         for found in measurements:
             place = (found.topic, found.partition)
             was = self._shown.get(place, "ok")
-            if found.status != was and "stalled" in {found.status, was}:
+            if found.status == was or not {"stalled", "halted", "lost"} & {found.status, was}:
+                continue
+            if found.status == "halted":
+                logger.warning("%s", self._sentences[place])
+            else:
                 logger.warning("%s %d is %s: %d records", *place, found.status, found.lag_records)
         self._shown = now

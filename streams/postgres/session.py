@@ -11,7 +11,7 @@ import psycopg2
 import psycopg2.extras
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from streams.errors import FaultKind, InvariantError, RefusedError, TransientError
+from streams.errors import InvariantError, RefusedError, TransientError, TransientKind
 from streams.generation import LIVE, Generation
 
 _LIVENESS: Final[dict[str, Any]] = {
@@ -67,8 +67,8 @@ def faults() -> Iterator[None]:
         raise InvariantError(f"Postgres refused what we wrote: {error}".strip()) from error
 
 
-def kind_of(sqlstate: str | None) -> FaultKind:
+def kind_of(sqlstate: str | None) -> TransientKind:
     """Return the kind of a fault that Postgres gives; without a SQLSTATE nobody answered."""
     if sqlstate is None or sqlstate.startswith(_AWAY):
-        return FaultKind.AWAY
-    return FaultKind.CONTENDED if sqlstate.startswith(_CONTENDED) else FaultKind.UNEXPLAINED
+        return TransientKind.AWAY
+    return TransientKind.CONTENDED if sqlstate.startswith(_CONTENDED) else TransientKind.UNEXPLAINED

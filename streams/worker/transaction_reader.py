@@ -14,7 +14,7 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from streams.errors import FaultKind
+from streams.errors import TransientKind
 from streams.retry_policy import Retries
 from streams.source.transaction_metadata import TransactionMetadata, note_record
 from streams.topics import TRANSACTIONS
@@ -41,7 +41,7 @@ class TransactionMetadataReader:
         bootstrap: str,
         metadata: TransactionMetadata,
         wake: Callable[[], None],
-        count: Callable[[FaultKind], None] = lambda _kind: None,
+        count: Callable[[TransientKind], None] = lambda _kind: None,
     ) -> None:
         self._count = count
         self._bootstrap = bootstrap

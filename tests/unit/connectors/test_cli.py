@@ -77,7 +77,7 @@ def test_stack_is_named_before_or_behind_every_command(
 
     monkeypatch.setattr(cli, "use_stack", use)
     os.environ["REWARDS_LEGACY_URL"] = "mysql://nobody@127.0.0.1:1/rewards_program"
-    arguments = ["M-1"] if command == ("points",) else []
+    arguments = {("points",): ["M-1"], ("dead-letters", "discard"): ["--reason", "a test"]}.get(command, [])
     named = ["--data", str(tmp_path)]
 
     words = [*named, *command, *arguments] if before else [*command, *arguments, *named]
@@ -157,3 +157,9 @@ def test_command_without_a_stack_ends_with_one_sentence(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("Error: there is no stack in")
     assert done.stderr.count("\n") == 1
+
+
+def test_reload_of_no_topic_of_ours_is_refused(stack: Path) -> None:
+    refused = CliRunner().invoke(cli.application(), ["reload", "accept", "nothing", "--data", str(stack)])
+    assert refused.exit_code == 2
+    assert "invoices, memberships" in refused.output

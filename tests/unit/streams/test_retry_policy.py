@@ -11,12 +11,12 @@ from typing import Any
 import psycopg2.errors
 import pytest
 
-from streams.errors import FaultKind, InvariantError, TransientError
+from streams.errors import InvariantError, TransientError, TransientKind
 from streams.postgres.session import faults, kind_of
 from streams.retry_policy import POLICIES, GaveUpError, Policy, Retries
 
-QUICK = {kind: Policy(0.001, 0.002, jitter=False) for kind in FaultKind}
-BOUNDED = QUICK | {FaultKind.CONTENDED: Policy(0.001, 0.002, seconds_max=0.05)}
+QUICK = {kind: Policy(0.001, 0.002, jitter=False) for kind in TransientKind}
+BOUNDED = QUICK | {TransientKind.CONTENDED: Policy(0.001, 0.002, seconds_max=0.05)}
 
 
 class Waits(threading.Event):
@@ -67,13 +67,13 @@ def both_ways(policy: Retries, attempt: Callable[[], Any], way: str) -> Any:
 
 @pytest.mark.parametrize("way", ["thread", "loop"])
 def test_fault_of_the_world_is_tried_again_counted_and_told_once(way: str, caplog: pytest.LogCaptureFixture) -> None:
-    counted: list[FaultKind] = []
+    counted: list[TransientKind] = []
 
     with caplog.at_level(logging.INFO):
         found = both_ways(retries(count=counted.append), failing(away("a"), away("b"), away("c")), way)
 
     assert found == "done"
-    assert counted == [FaultKind.AWAY] * 3
+    assert counted == [TransientKind.AWAY] * 3
     assert [record.message for record in caplog.records] == [
         "not written, trying again until it works: a", "written again after 0 s",
     ]  # fmt: skip
@@ -82,7 +82,7 @@ def test_fault_of_the_world_is_tried_again_counted_and_told_once(way: str, caplo
 
 @pytest.mark.parametrize("way", ["thread", "loop"])
 def test_anything_else_leaves_at_once(way: str) -> None:
-    counted: list[FaultKind] = []
+    counted: list[TransientKind] = []
 
     with pytest.raises(InvariantError, match="ours"):
         both_ways(retries(count=counted.append), failing(InvariantError("ours")), way)
@@ -93,7 +93,7 @@ def test_anything_else_leaves_at_once(way: str) -> None:
 @pytest.mark.parametrize("way", ["thread", "loop"])
 def test_fault_that_lasts_longer_than_its_kind_may_ends(way: str) -> None:
     def attempt() -> None:
-        raise TransientError("deadlock", kind=FaultKind.CONTENDED)
+        raise TransientError("deadlock", kind=TransientKind.CONTENDED)
 
     with pytest.raises(GaveUpError, match=r"not written, \d+ tries in 0 s: deadlock") as caught:
         both_ways(retries(policies=BOUNDED), attempt, way)
@@ -106,14 +106,14 @@ def test_time_of_one_kind_is_not_counted_against_another() -> None:
     def attempts() -> Iterator[BaseException]:
         for _ in range(40):
             yield away()
-        yield TransientError("deadlock", kind=FaultKind.CONTENDED)
+        yield TransientError("deadlock", kind=TransientKind.CONTENDED)
 
     assert retries(policies=BOUNDED).call(failing(*attempts())) == "done"
 
 
 def test_pauses_double_up_to_their_limit() -> None:
     stop = Waits()
-    policies = {FaultKind.AWAY: Policy(1.0, 5.0, jitter=False)}
+    policies = {TransientKind.AWAY: Policy(1.0, 5.0, jitter=False)}
 
     retries(policies=policies, until=stop).call(failing(*[away() for _ in range(5)]))
 
@@ -124,7 +124,7 @@ def test_chance_takes_up_to_half_of_a_pause() -> None:
     seen = []
     for _ in range(20):
         stop = Waits()
-        retries(policies={FaultKind.AWAY: Policy(1.0, 4.0)}, until=stop).call(failing(*[away() for _ in range(4)]))
+        retries(policies={TransientKind.AWAY: Policy(1.0, 4.0)}, until=stop).call(failing(*[away() for _ in range(4)]))
         seen.append(stop.seconds)
 
     for pauses, whole in zip(zip(*seen, strict=True), [1.0, 2.0, 4.0, 4.0], strict=True):
@@ -149,7 +149,7 @@ def test_nothing_is_tried_again_once_it_is_stopped() -> None:
 def test_loop_that_is_stopped_does_not_wait_for_the_pause() -> None:
     async def run() -> None:
         stop = asyncio.Event()
-        policies = {FaultKind.AWAY: Policy(3600.0, 3600.0)}
+        policies = {TransientKind.AWAY: Policy(3600.0, 3600.0)}
 
         async def attempt() -> None:
             asyncio.get_running_loop().call_later(0.01, stop.set)
@@ -163,7 +163,7 @@ def test_loop_that_is_stopped_does_not_wait_for_the_pause() -> None:
 
 def test_cancelled_loop_ends_in_an_attempt_and_in_a_pause() -> None:
     async def ends(attempt: Callable[[], Any]) -> None:
-        task = asyncio.create_task(retries(policies={FaultKind.AWAY: Policy(3600.0, 3600.0)}).acall(attempt))
+        task = asyncio.create_task(retries(policies={TransientKind.AWAY: Policy(3600.0, 3600.0)}).acall(attempt))
         await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -180,25 +180,25 @@ def test_cancelled_loop_ends_in_an_attempt_and_in_a_pause() -> None:
 
 
 def test_every_kind_has_a_policy_and_only_an_absent_server_is_waited_for_without_an_end() -> None:
-    assert set(POLICIES) == set(FaultKind)
-    assert [kind for kind, policy in POLICIES.items() if policy.seconds_max is None] == [FaultKind.AWAY]
+    assert set(POLICIES) == set(TransientKind)
+    assert [kind for kind, policy in POLICIES.items() if policy.seconds_max is None] == [TransientKind.AWAY]
 
 
 @pytest.mark.parametrize(
     ("sqlstate", "kind"),
     [
-        (None, FaultKind.AWAY),
-        ("08006", FaultKind.AWAY),
-        ("53100", FaultKind.AWAY),
-        ("57P01", FaultKind.AWAY),
-        ("40P01", FaultKind.CONTENDED),
-        ("55P03", FaultKind.CONTENDED),
-        ("57014", FaultKind.CONTENDED),
-        ("XX001", FaultKind.UNEXPLAINED),
-        ("58030", FaultKind.UNEXPLAINED),
+        (None, TransientKind.AWAY),
+        ("08006", TransientKind.AWAY),
+        ("53100", TransientKind.AWAY),
+        ("57P01", TransientKind.AWAY),
+        ("40P01", TransientKind.CONTENDED),
+        ("55P03", TransientKind.CONTENDED),
+        ("57014", TransientKind.CONTENDED),
+        ("XX001", TransientKind.UNEXPLAINED),
+        ("58030", TransientKind.UNEXPLAINED),
     ],
 )
-def test_sqlstate_says_what_kind_of_fault_it_is(sqlstate: str | None, kind: FaultKind) -> None:
+def test_sqlstate_says_what_kind_of_fault_it_is(sqlstate: str | None, kind: TransientKind) -> None:
     assert kind_of(sqlstate) is kind
 
 
@@ -209,4 +209,4 @@ def test_fault_of_postgres_bears_its_kind() -> None:
     with pytest.raises(TransientError) as caught, faults():
         raise Deadlock
 
-    assert caught.value.kind is FaultKind.CONTENDED
+    assert caught.value.kind is TransientKind.CONTENDED

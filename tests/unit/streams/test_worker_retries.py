@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError, NotLeaderForPartitionError
 
-from streams.errors import FaultKind, TransientError
+from streams.errors import TransientError, TransientKind
+from streams.settings import StreamSettings
 from streams.source.transaction_metadata import TransactionMetadata
 from streams.topics import TRANSACTIONS
 from streams.worker import scheduler as scheduler_module
@@ -27,20 +28,21 @@ class Connection:
 
 
 def test_scheduler_gives_its_lock_up_while_postgres_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    counted: list[FaultKind] = []
+    counted: list[TransientKind] = []
     looks: list[Connection] = []
     publisher: Any = None
-    scheduler = Scheduler("postgresql://there/x", publisher, timezone="UTC", quiet_seconds=1, count=counted.append)
+    limits = StreamSettings(database_url="postgresql://there/x", kafka_bootstrap="127.0.0.1:1").reload_limits
+    scheduler = Scheduler("postgresql://there/x", publisher, timezone="UTC", limits=limits, count=counted.append)
     done = asyncio.Event()
 
-    def look() -> list[Any]:
+    def look() -> tuple[list[Any], list[Any]]:
         held: Any = Connection()
         scheduler._connection = held
         looks.append(held)
         if len(looks) < 3:
             raise TransientError("Postgres is away")
         loop.call_soon_threadsafe(done.set)
-        return []
+        return [], []
 
     async def run() -> None:
         nonlocal loop
@@ -55,7 +57,7 @@ def test_scheduler_gives_its_lock_up_while_postgres_is_away(monkeypatch: pytest.
     asyncio.run(run())
 
     assert [held.closed for held in looks] == [True, True, False]
-    assert counted == [FaultKind.AWAY] * 2
+    assert counted == [TransientKind.AWAY] * 2
 
 
 class Broker:
@@ -102,7 +104,7 @@ def test_transaction_metadata_is_read_again_after_each_connection_that_was_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     broker = Broker()
-    counted: list[FaultKind] = []
+    counted: list[TransientKind] = []
     monkeypatch.setattr(reader_module, "AIOKafkaConsumer", broker.consumer)
     reader = TransactionMetadataReader(
         "127.0.0.1:1", TransactionMetadata(wake=lambda: None), lambda: None, counted.append
@@ -117,18 +119,18 @@ def test_transaction_metadata_is_read_again_after_each_connection_that_was_lost(
     asyncio.run(run())
 
     assert broker.log == ["start", "stop", "start", "stop", "start", "read", "stop"]
-    assert counted == [FaultKind.AWAY]
+    assert counted == [TransientKind.AWAY]
 
 
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (NotLeaderForPartitionError(), FaultKind.AWAY),
-        (KafkaConnectionError(), FaultKind.AWAY),
-        (MessageSizeTooLargeError(), FaultKind.UNEXPLAINED),
+        (NotLeaderForPartitionError(), TransientKind.AWAY),
+        (KafkaConnectionError(), TransientKind.AWAY),
+        (MessageSizeTooLargeError(), TransientKind.UNEXPLAINED),
     ],
 )
-def test_what_kafka_calls_retriable_decides_for_how_long_it_is_tried(error: KafkaError, kind: FaultKind) -> None:
+def test_what_kafka_calls_retriable_decides_for_how_long_it_is_tried(error: KafkaError, kind: TransientKind) -> None:
     class Refusing:
         def create_batch(self) -> Any:
             return self

@@ -10,10 +10,11 @@ from dataclasses import replace
 from threading import Event
 from typing import Final, Protocol
 
-from streams.errors import TransientError
+from streams.errors import TransientError, TransientKind
 from streams.generation import LIVE
 from streams.lag.measure import Measurement, Meter, Reader
 from streams.lag.status import Status
+from streams.retry_policy import Policy, Retries
 
 logger = logging.getLogger(__name__)
 
@@ -59,26 +60,33 @@ class LagProcess:
 
     def run(self, stop: Event) -> None:
         """Measure until `stop` is set. A fault is logged once when it begins, and once when it is over."""
-        fault_since: float | None = None
-        backoff = self._interval_seconds
+        # One process measures, so that no others come back at the same moment: no chance in its pauses.
+        policy = Policy(self._interval_seconds, max(self._interval_seconds, LONGEST_BACKOFF_SECONDS), jitter=False)
+        retries = Retries(
+            failing="no measurement",
+            working="measuring again",
+            logger=logger,
+            policies=dict.fromkeys(TransientKind, policy),
+            until=stop,
+        )
         while not stop.is_set():
             started = time.monotonic()
             try:
-                self._log_changes(self.once())
-                self._log_reloads()
-            except TransientError as error:
-                if fault_since is None:
-                    logger.warning("no measurement, trying again until it works: %s", error)
-                fault_since = fault_since or started
-                self._drop_reader()
-                stop.wait(backoff)
-                backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
-                continue
-            if fault_since is not None:
-                logger.warning("measuring again after %.0f s", time.monotonic() - fault_since)
-            fault_since, backoff = None, self._interval_seconds
+                self._log_changes(retries.call(self._measure))
+            except TransientError:
+                # It was stopped meanwhile.
+                break
             stop.wait(max(0.0, started + self._interval_seconds - time.monotonic()))
         self._drop_reader()
+
+    def _measure(self) -> list[Measurement]:
+        try:
+            measurements = self.once()
+            self._log_reloads()
+        except TransientError:
+            self._drop_reader()
+            raise
+        return measurements
 
     def once(self) -> list[Measurement]:
         """Measure and write once.

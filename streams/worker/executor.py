@@ -13,14 +13,15 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from streams.errors import TransientError
+from streams.retry_policy import Retries
 from streams.worker.batch import Delivery, Outcome
 from streams.worker.pipeline import HALTED_LOOK_SECONDS, Pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
 
     from streams.metrics import WorkerMetrics
     from streams.worker.batch import Place
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
     from streams.worker.outputs import Outputs
 
 logger = logging.getLogger(__name__)
-
-RETRY_SECONDS = 0.1
-RETRY_SECONDS_MAX = 10.0
-T = TypeVar("T")
 
 
 class Executor:
@@ -86,6 +83,20 @@ class Executor:
         self._given_up: int | None = None
         """The consumer's generation whose partitions were given up: nothing of it is taken in any more."""
         self._giving_up = asyncio.Event()
+        # The lag grows in plain sight meanwhile, and nothing is lost.
+        self._working_off = Retries(
+            failing="a batch is not written",
+            working="batches are written again",
+            logger=logger,
+            count=metrics.note_retry,
+            until=self._giving_up,
+        )
+        self._forwarding = Retries(
+            failing="what was written is not forwarded",
+            working="forwarding again",
+            logger=logger,
+            count=metrics.note_retry,
+        )
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pipeline")
 
     def put(self, topic: str, partition: int, value: Records, consumer_generation: int) -> None:
@@ -139,9 +150,9 @@ class Executor:
                     self._done.get(), None if until is None else max(0.0, until - time.monotonic())
                 )
             except TimeoutError:
-                await self._insist(self._outputs.flush)
+                await self._forwarding.acall(self._outputs.flush)
                 continue
-            await self._insist(partial(self._outputs.forward, outcome))
+            await self._forwarding.acall(partial(self._outputs.forward, outcome))
             self._done.task_done()
 
     async def give_up(self) -> None:
@@ -200,36 +211,8 @@ class Executor:
         loop = asyncio.get_running_loop()
         started = time.monotonic()
         await loop.run_in_executor(self._thread, self._pipeline.take, deliveries)
-        outcome = await self._insist(
-            lambda: loop.run_in_executor(self._thread, self._pipeline.work, self._generation()), until=self._giving_up
+        outcome = await self._working_off.acall(
+            lambda: loop.run_in_executor(self._thread, self._pipeline.work, self._generation())
         )
         self._metrics.note_batch(outcome.record_count, time.monotonic() - started)
         return outcome
-
-    async def _insist(self, attempt: Callable[[], Awaitable[T]], *, until: asyncio.Event | None = None) -> T:
-        """Try until it is done, since the world is at fault: the lag grows in plain sight, and nothing is lost.
-
-        Raises:
-            TransientError: `until` was set, and the attempt under way then failed.
-        """
-        wait = RETRY_SECONDS
-        while True:
-            try:
-                return await attempt()
-            except TransientError as error:
-                self._metrics.retries += 1
-                if until is not None and until.is_set():
-                    logger.warning("Not tried again, for the partitions are given up: %s", error)
-                    raise
-                logger.warning("Trying again in %.1f s: %s", wait, error)
-                await _sleep(wait, until)
-                wait = min(2 * wait, RETRY_SECONDS_MAX)
-
-
-async def _sleep(seconds: float, until: asyncio.Event | None) -> None:
-    """Sleep for so long, or until the event is set."""
-    if until is None:
-        await asyncio.sleep(seconds)
-        return
-    with suppress(TimeoutError):
-        await asyncio.wait_for(until.wait(), seconds)

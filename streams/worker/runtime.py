@@ -110,12 +110,13 @@ class Runtime:
             timezone=settings.timezone,
             limits=settings.reload_limits,
             generation=self._generation,
+            count=metrics.note_retry,
         )
         for executor in self._executors:
             self._run("executor", executor.run)
             self._run("outputs", executor.forward)
         self._run("scheduler", scheduler.run)
-        reader = TransactionMetadataReader(settings.kafka_bootstrap, metadata, self._wake)
+        reader = TransactionMetadataReader(settings.kafka_bootstrap, metadata, self._wake, metrics.note_retry)
         self._run("transaction metadata", reader.run)
         self._run("source topics", app.source_topics.run)
         self._run("watchdog", Watchdog(app, metrics, self._at_rest).run)

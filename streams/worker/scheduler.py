@@ -10,15 +10,17 @@ import asyncio
 import datetime as dt
 import logging
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from streams.errors import TransientError
+from streams.errors import TransientError, TransientKind
 from streams.generation import LIVE, Generation
 from streams.keys import customer_key, partition_of
 from streams.postgres.epochs import EpochKeeper
 from streams.postgres.letters import find_retries
 from streams.postgres.reevaluations import SESSION, find_reevaluations, open_day, reevaluation_offsets
 from streams.postgres.session import connect, faults
+from streams.retry_policy import Retries
 from streams.source.decode import dump_reevaluation
 from streams.state.causes import RETRY
 from streams.state.changes import Reevaluation
@@ -41,7 +43,6 @@ INTERVAL_SECONDS = 0.25
 LOOK_SHARE = 9
 """After a look that found nothing it rests so many times as long: while a reload goes on, all that waits for it is looked through."""
 REST_SECONDS_MAX = 5.0
-RETRY_SECONDS = 2.0
 PASS_SECONDS_MAX = 30.0
 """After so long a pass is sent again: its records may have been lost with a topic, and evaluating twice is harmless."""
 
@@ -57,8 +58,10 @@ class Scheduler:
         timezone: str,
         limits: ReloadLimits,
         generation: Generation = LIVE,
+        count: Callable[[TransientKind], None] = lambda _kind: None,
     ) -> None:
         self._generation = generation
+        self._count = count
         self._topic = topics_of(generation).reevaluations.name
         self._database_url = database_url
         self._publisher = publisher
@@ -71,20 +74,27 @@ class Scheduler:
 
     async def run(self) -> None:
         """Run until cancelled."""
+        retries = Retries(failing="nothing is scheduled", working="scheduling again", logger=logger, count=self._count)
         while True:
-            try:
-                began = time.monotonic()
-                due, retries = await asyncio.to_thread(self._look)
-                rest = INTERVAL_SECONDS
-                if due or retries:
-                    await self._send([*map(_outgoing, due), *map(_outgoing_retry, retries)])
-                else:
-                    rest = max(rest, min(REST_SECONDS_MAX, LOOK_SHARE * (time.monotonic() - began)))
-                await asyncio.sleep(rest)
-            except TransientError as error:
-                logger.warning("The scheduler tries again: %s", error)
-                self.close()
-                await asyncio.sleep(RETRY_SECONDS)
+            rest_seconds = await retries.acall(self._pass)
+            await asyncio.sleep(rest_seconds)
+
+    async def _pass(self) -> float:
+        """Look once, and send what is due. Returns for how many seconds to rest.
+
+        Raises:
+            TransientError: it could not; the lock is given up, so that another worker may have it meanwhile.
+        """
+        try:
+            began = time.monotonic()
+            due, retries = await asyncio.to_thread(self._look)
+            if due or retries:
+                await self._send([*map(_outgoing, due), *map(_outgoing_retry, retries)])
+                return INTERVAL_SECONDS
+            return max(INTERVAL_SECONDS, min(REST_SECONDS_MAX, LOOK_SHARE * (time.monotonic() - began)))
+        except TransientError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Give the lock up."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -17,6 +17,7 @@ NOT_INHERITED = ("REWARDS_", "PG")
 WORKER_SETTINGS = (
     "REWARDS_PROCESSORS", "REWARDS_GATHER_MS", "REWARDS_CACHED_INVOICES", "REWARDS_BATCH_RECORDS",
     "REWARDS_RELOAD_QUIET_SECONDS", "REWARDS_RELOAD_MISSING_SHARE_MAX", "REWARDS_RELOAD_MISSING_SECONDS",
+    "REWARDS_BAD_ROWS_IN_A_ROW", "REWARDS_BAD_WINDOW_RECORDS", "REWARDS_BAD_WINDOW_SHARE",
 )  # fmt: skip
 """How a worker goes about it, wherever it runs: passed on to a stack's processes. Addresses and secrets are the stack's own."""
 JAVA_OPTIONS = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH")
@@ -67,6 +68,10 @@ class LocalSettings(BaseSettings):
     """Jars, shared by every checkout of a user; unset: `rewards` in the user's cache folder (XDG_CACHE_HOME)."""
     timezone: str = "America/Denver"
     """The zone whose date is the business date; passed on to every process."""
+    log_format: Literal["text", "json"] = "text"
+    """How every process logs, the supervisor included: lines for a person, or JSON; passed on to every process."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Passed on to every process; the supervisor's own lines are few, and stay."""
     hang_seconds: float = Field(60, gt=0)
     """A process that came up and has not answered for so long is started again; services without a port after half of it."""
     log_bytes: int = Field(10_000_000, ge=10_000)

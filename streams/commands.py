@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from streams.options import LogLevelOption, StackOption
+
 if TYPE_CHECKING:
     from streams.jobs.waiting import SourceFault
 
@@ -20,19 +22,28 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 
 def worker(
     *,
-    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+    log_level: LogLevelOption = None,
+    _stack: StackOption = None,
 ) -> None:
     """Run one worker in the foreground. Several may run, also on other machines: each takes its share of the partitions.
 
-    Exit codes: 0 stopped by a signal; 65 too many records cannot be used; 70 a fault of ours (nothing was committed after it).
+    Exit codes: 0 stopped by a signal; 65 a source topic was made anew or lost records (the message says what leads out); 70 a fault of
+    ours (nothing was committed after it).
     """
-    from streams.settings import StreamSettings
+    from streams import logs
+    from streams.settings import LogSettings, StreamSettings
     from streams.worker.app import run_worker
 
-    run_worker(StreamSettings(), log_level=log_level)
+    logging = LogSettings()
+    logs.configure(logging.log_format, log_level or logging.log_level)
+    run_worker(StreamSettings())
 
 
-def topics() -> None:
+topics_app = typer.Typer(invoke_without_command=True)
+
+
+@topics_app.callback()
+def topics(context: typer.Context, *, _stack: StackOption = None) -> None:
     """Create the program's topics where they are missing, and set what differs of the others. Does nothing the second time.
 
     Exit codes: 0 they exist; 1 no broker answers, or one has another number of partitions.
@@ -41,6 +52,8 @@ def topics() -> None:
     from streams.topic_admin import ensure_topics
     from streams.topics import ALL
 
+    if context.invoked_subcommand is not None:
+        return
     created, altered = ensure_topics(StreamSettings().kafka_bootstrap, ALL)
     if created:
         typer.echo(f"Created {', '.join(created)}.")
@@ -50,6 +63,41 @@ def topics() -> None:
         typer.echo("All topics exist.")
 
 
+@topics_app.command("adopt")
+def adopt_topics(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[TOPIC]…", help="Default: all that are read.")] = None,
+    *,
+    as_json: AsJson = False,
+    _stack: StackOption = None,
+) -> None:
+    """Take source topics as they stand after they were made anew or lost records: they are read from their beginning.
+
+    The worker stops where it finds such a topic, and says so; no worker may run. What was lost comes back with a new snapshot alone,
+    `rewards connectors resnapshot`. Does nothing where all is well.
+
+    Exit codes: 0 done; 1 a topic is missing or has another number of partitions, a worker runs, or something does not answer.
+    """
+    from dataclasses import asdict
+
+    from streams.jobs.adoption import adopt
+    from streams.settings import StreamSettings
+
+    settings = StreamSettings()
+    adopted = adopt(settings.kafka_bootstrap, settings.database_url.get_secret_value(), names or ())
+    lines = [
+        f"{one.topic}: {len(one.partitions)} partitions are read from their beginning ({one.kind.replace('_', ' ')})."
+        for one in adopted
+    ]
+    if any(one.lost for one in adopted):
+        lines.append("Changes may be missing: run `rewards connectors resnapshot` now.")
+    lines.append(
+        "Then start the worker (`rewards restart worker` in a stack)."
+        if adopted
+        else "All topics are those that are read."
+    )
+    _echo({"adopted": [asdict(one) for one in adopted]}, "\n".join(lines), as_json=as_json)
+
+
 def wait_command(source_faults: Callable[[], list[SourceFault]]) -> Callable[..., None]:
     """Return the command `wait`; `source_faults` looks at what is captured, which this package knows nothing of."""
 
@@ -57,14 +105,18 @@ def wait_command(source_faults: Callable[[], list[SourceFault]]) -> Callable[...
         *,
         timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait at most.")] = 60.0,
         as_json: AsJson = False,
+        _stack: StackOption = None,
     ) -> None:
         """Wait until everything committed to the warehouse before this call stands in sunroc_rewards.
 
-        Says so only where what is captured was seen to be sound: a table that left its publication sends nothing to wait for.
+        Says so only where what is captured was seen to be sound: a table that left its publication sends nothing to wait for, and a topic
+        that was made anew may lack what was never read.
 
-        Exit codes: 0 it does; 1 it does not yet, or cannot be known, or something is away (the reason is printed).
+        Exit codes: 0 it does; 1 it does not yet, or a partition is halted, or it cannot be known, or something is away (the reason is
+        printed).
         """
         from streams.errors import SettingsError
+        from streams.jobs.adoption import faults_of_topics
         from streams.jobs.waiting import wait_until_caught_up
         from streams.settings import StreamSettings
 
@@ -77,6 +129,7 @@ def wait_command(source_faults: Callable[[], list[SourceFault]]) -> Callable[...
             settings.warehouse_url.get_secret_value(),
             settings.database_url.get_secret_value(),
             timeout,
+            lambda: faults_of_topics(settings.kafka_bootstrap, settings.database_url.get_secret_value()),
             source_faults,
         )
         _echo({"caught_up": True, "seconds": round(seconds, 3)}, f"Caught up after {seconds:.2f} s.", as_json=as_json)
@@ -89,6 +142,7 @@ def day(
     to: Annotated[dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Move on to this date.")] = None,
     start: Annotated[dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], hidden=True)] = None,
     as_json: AsJson = False,
+    _stack: StackOption = None,
 ) -> None:
     """Show the business date, or move it on where the stack was started with --business-date.
 
@@ -113,6 +167,7 @@ def points(
     *,
     limit: Annotated[int, typer.Option(min=0, help="Entries of the log to show.")] = 20,
     as_json: AsJson = False,
+    _stack: StackOption = None,
 ) -> None:
     """Show a customer's points a company, what is pending and at risk, and the log that explains them.
 
@@ -133,7 +188,7 @@ def points(
 
 
 @reload_app.command("status")
-def reload_status(*, as_json: AsJson = False) -> None:
+def reload_status(*, as_json: AsJson = False, _stack: StackOption = None) -> None:
     """Show each truncate or snapshot that is not over: what it has not shown again, what it waits for, and what leads out.
 
     Exit codes: 0 none of them waits for a person's word; 1 one does, or Postgres does not answer.
@@ -156,6 +211,7 @@ def reload_accept(
     ] = None,
     *,
     as_json: AsJson = False,
+    _stack: StackOption = None,
 ) -> None:
     """Say that what a truncate or a snapshot has not shown again is gone: it is retired at once, and its points are taken.
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from streams.errors import TransientKind
 
 
 @dataclass(slots=True)
@@ -23,3 +27,7 @@ class WorkerMetrics:
         self.batches += bool(record_count)
         self.busy_seconds += seconds
         self.last_batch_at = time.monotonic()
+
+    def note_retry(self, _kind: TransientKind) -> None:
+        """Count a retry."""
+        self.retries += 1

@@ -11,7 +11,19 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from streams.options import LogFormat, LogLevel
+from streams.source.bad_records import BadRecordLimits
 from streams.state.epochs import ReloadLimits
+
+
+class LogSettings(BaseSettings):
+    """How a process logs (streams/logs.py)."""
+
+    model_config = SettingsConfigDict(env_prefix="REWARDS_", extra="ignore")
+
+    log_format: LogFormat = "text"
+    """`text`: lines for a person; `json`: an object a line, for programs."""
+    log_level: LogLevel = "INFO"
 
 
 class StreamSettings(BaseSettings):
@@ -55,6 +67,18 @@ class StreamSettings(BaseSettings):
             patience=dt.timedelta(seconds=self.reload_missing_seconds),
             share_max=self.reload_missing_share_max,
         )
+
+    bad_rows_in_a_row: int = Field(default=10, ge=1)
+    """So many bad rows in a row halt their partition until a person says go on, or their later versions have come."""
+    bad_window_records: int = Field(default=1_000, ge=1, le=100_000)
+    """Records of a partition of which a share may be of bad rows."""
+    bad_window_share: float = Field(default=0.01, ge=0, le=1)
+    """A larger share of bad rows in a full window halts the partition likewise."""
+
+    @property
+    def bad_record_limits(self) -> BadRecordLimits:
+        """The limits from which on bad rows halt a partition."""
+        return BadRecordLimits(self.bad_rows_in_a_row, self.bad_window_records, self.bad_window_share)
 
     @field_validator("timezone")
     @classmethod

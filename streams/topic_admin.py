@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import time
+import logging
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, TopicAlreadyExistsError
 
-from streams.errors import InvariantError, TransientError
+from streams.errors import InvariantError, TransientError, TransientKind
+from streams.retry_policy import GaveUpError, Policy, Retries
 from streams.topics import RECORD_BYTES_MAX, TopicSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+logger = logging.getLogger(__name__)
 
 DAY_MS: Final = 86_400_000
 COMPACTED: Final = {"segment.bytes": "1048576", "segment.ms": "600000", "min.cleanable.dirty.ratio": "0.1"}
@@ -55,23 +58,27 @@ def ensure_topics(bootstrap: str, topics: Iterable[TopicSpec], *, timeout_second
 
 
 def _connect(bootstrap: str, timeout_seconds: float) -> Any:  # noqa: ANN401 -- kafka-python has no types
-    deadline = time.monotonic() + timeout_seconds
-    while True:
-        try:
-            return KafkaAdminClient(bootstrap_servers=bootstrap)
-        except (KafkaConnectionError, KafkaTimeoutError) as error:
-            if time.monotonic() > deadline:
-                raise TransientError(f"no Kafka broker answers at {bootstrap}: {error}") from error
-            time.sleep(0.5)
+    retries = Retries(
+        failing=f"no Kafka broker answers at {bootstrap}",
+        working="a Kafka broker answers",
+        logger=logger,
+        on=(KafkaConnectionError, KafkaTimeoutError),
+        policies={TransientKind.AWAY: Policy(0.25, 2.0, seconds_max=timeout_seconds)},
+    )
+    try:
+        return retries.call(lambda: KafkaAdminClient(bootstrap_servers=bootstrap))
+    except GaveUpError as error:
+        raise TransientError(f"no Kafka broker answers at {bootstrap}: {error.__cause__}") from error
 
 
 def _new_topic(topic: TopicSpec) -> Any:  # noqa: ANN401 -- kafka-python has no types
     return NewTopic(
-        topic.name, num_partitions=topic.partitions, replication_factor=-1, topic_configs=_configuration(topic)
+        topic.name, num_partitions=topic.partitions, replication_factor=-1, topic_configs=topic_settings(topic)
     )
 
 
-def _configuration(topic: TopicSpec) -> dict[str, str]:
+def topic_settings(topic: TopicSpec) -> dict[str, str]:
+    """Return what a topic is created with; the connector files have the same for the topics that Connect may create."""
     retention = -1 if topic.retention_days is None else topic.retention_days * DAY_MS
     return {"cleanup.policy": topic.cleanup_policy, "max.message.bytes": str(RECORD_BYTES_MAX)} | (
         {"retention.ms": str(retention)} if topic.cleanup_policy == "delete" else COMPACTED
@@ -80,7 +87,7 @@ def _configuration(topic: TopicSpec) -> dict[str, str]:
 
 def _alter(admin: Any, topics: list[TopicSpec]) -> dict[str, dict[str, str]]:  # noqa: ANN401 -- kafka-python has no types
     """Set what differs from topics.py; what it does not name is whoever's runs the broker."""
-    wanted = {topic.name: _configuration(topic) for topic in topics}
+    wanted = {topic.name: topic_settings(topic) for topic in topics}
     if not wanted:
         return {}
     asked = [ConfigResource(ConfigResourceType.TOPIC, name, settings) for name, settings in wanted.items()]
@@ -100,5 +107,7 @@ def _check_partitions(admin: Any, topic: TopicSpec) -> None:  # noqa: ANN401 -- 
     found = len(described["partitions"])
     if found != topic.partitions:
         raise InvariantError(
-            f"topic {topic.name} has {found} partitions, and {topic.partitions} are expected; it cannot be changed in place"
+            f"topic {topic.name} has {found} partitions, and {topic.partitions} are expected; it cannot be changed in place."
+            f" Delete it (kafka-topics.sh --delete --topic {topic.name}), then run `rewards topics`, `rewards topics adopt` and"
+            " `rewards connectors resnapshot`"
         )

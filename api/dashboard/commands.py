@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from api.core.database import stream_cursor
 from api.core.permissions import Viewer
-from api.dashboard.queries import dbapi_cursor
 from streams.postgres.epochs import accept, open_epochs
 from streams.state.epochs import RECORDS
 
@@ -18,7 +18,7 @@ def accept_reload(session: Session, viewer: Viewer, place: tuple[str, int, int])
 
     """
     viewer.require_office()
-    cursor = dbapi_cursor(session)
+    cursor = stream_cursor(session)
     for epoch in open_epochs(cursor):
         if (epoch.topic, epoch.snapshot_lsn, epoch.lsn) == place and epoch.waits_for not in {None, RECORDS}:
             return accept(cursor, epoch, viewer.email)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
+from api.core.database import stream_cursor
 from api.core.permissions import Viewer
 from api.dashboard.report import LagReport, PartitionLag, report_lag
+from streams.generation import LIVE
 from streams.postgres.epochs import open_epochs, retirement
-from streams.postgres.models import ConsumerLag
+from streams.postgres.models import ConsumerLag, PartitionProgress
 from streams.state.epochs import OpenEpoch
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 
 class Reload(NamedTuple):
@@ -44,19 +43,25 @@ def read_lag(session: Session, viewer: Viewer) -> LagReport:
             ConsumerLag.member,
             ConsumerLag.measured_at,
             func.extract("epoch", func.clock_timestamp() - ConsumerLag.measured_at),
-        ).order_by(ConsumerLag.consumer_group, ConsumerLag.agent, ConsumerLag.topic, ConsumerLag.partition)
+            PartitionProgress.halted_at,
+            PartitionProgress.halted_reason,
+        )
+        .outerjoin(
+            PartitionProgress,
+            and_(
+                PartitionProgress.topic == ConsumerLag.topic,
+                PartitionProgress.partition == ConsumerLag.partition,
+                ConsumerLag.consumer_group == LIVE.application_id,
+            ),
+        )
+        .order_by(ConsumerLag.consumer_group, ConsumerLag.agent, ConsumerLag.topic, ConsumerLag.partition)
     )
-    measured = [PartitionLag(*row[:10], max(0.0, float(row[10]))) for row in rows]
-    return report_lag(measured, open_epochs(dbapi_cursor(session)))
+    measured = [PartitionLag(*row[:10], max(0.0, float(row[10])), row.halted_at, row.halted_reason) for row in rows]
+    return report_lag(measured, open_epochs(stream_cursor(session)))
 
 
 def read_reloads(session: Session, viewer: Viewer) -> list[Reload]:
     """Return the truncates and snapshots that are not over, with what would be taken now; `Forbidden` outside of the office."""
     viewer.require_office()
-    cursor = dbapi_cursor(session)
+    cursor = stream_cursor(session)
     return [Reload(epoch, *retirement(cursor, epoch)) for epoch in open_epochs(cursor)]
-
-
-def dbapi_cursor(session: Session) -> Cursor:
-    """Return a cursor in the session's transaction: the stream's own queries are psycopg2's."""
-    return cast("Cursor", session.connection().connection.cursor())

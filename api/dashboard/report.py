@@ -33,6 +33,9 @@ class PartitionLag:
     measured_at: dt.datetime
     age_seconds: float
     """The time since the measurement, by the database's clock."""
+    halted_at: dt.datetime | None = None
+    """Since when it waits for a person's word, for too many of its rows cannot be used."""
+    halted_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,11 @@ class AgentLag:
         return sum(row.member is None for row in self.partitions)
 
     @property
+    def halted(self) -> list[PartitionLag]:
+        """The partitions that wait for a person's word."""
+        return [row for row in self.partitions if row.halted_at is not None]
+
+    @property
     def state(self) -> str:
         """How the agent does, in words."""
         if self.unowned_partitions == len(self.partitions):
@@ -71,6 +79,8 @@ class AgentLag:
         if self.unowned_partitions:
             plural = "" if self.unowned_partitions == 1 else "s"
             return f"{self.unowned_partitions} partition{plural} without a reader"
+        if self.halted:
+            return f"{len(self.halted)} partition{'' if len(self.halted) == 1 else 's'} halted"
         if self.lag_seconds_max >= BEHIND_SECONDS:
             return "Behind"
         return "Keeping up" if self.lag_records else "Caught up"
@@ -78,7 +88,7 @@ class AgentLag:
     @property
     def tone(self) -> Literal["good", "warn", "bad"]:
         """The color of the state."""
-        if self.unowned_partitions:
+        if self.unowned_partitions or self.halted:
             return "bad"
         return "warn" if self.lag_seconds_max >= BEHIND_SECONDS else "good"
 

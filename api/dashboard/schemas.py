@@ -20,6 +20,8 @@ class PartitionLagOut(Shape):
     member: str | None
     measured_at: dt.datetime
     age_seconds: float
+    halted_at: dt.datetime | None
+    halted_reason: str | None
 
 
 class AgentLagOut(Shape):

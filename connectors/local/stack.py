@@ -185,7 +185,8 @@ class _Builder:
         return (sys.executable, "-m", "cli", *arguments, "--data", str(self._folder.path))
 
     def _rewards_environment(self) -> dict[str, str]:
-        return self._environment | worker_settings() | self._folder.environment()
+        logging = {"REWARDS_LOG_FORMAT": self._settings.log_format, "REWARDS_LOG_LEVEL": self._settings.log_level}
+        return self._environment | worker_settings() | self._folder.environment() | logging
 
     @property
     def _java(self) -> binaries.Java:

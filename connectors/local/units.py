@@ -38,7 +38,7 @@ ENDED_BY: Final = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 KILLED: Final = {code for number in ENDED_BY for code in (-number, 128 + number)}
 """Exit codes of what somebody else ended; Java's programs say it as shells do."""
 EXIT_STAY_DOWN: Final = 65
-"""sysexits' EX_DATAERR: a worker met too many records that cannot be used, and would only meet them again."""
+"""sysexits' EX_DATAERR: a worker met records that cannot be used, or a topic that is not the one it read, and would only meet it again."""
 FIRM_SECONDS: Final = 10
 
 

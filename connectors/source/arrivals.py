@@ -11,6 +11,7 @@ from connectors.source.topic import TopicState
 
 RECORD_AGE_MAX_SECONDS: Final = 30.0
 """The heartbeat sends a watermark into each partition every few seconds."""
+ADOPT_TOO: Final = f"{REPAIR}; where the worker stopped over it, `rewards topics adopt` and a start of the worker"
 
 
 def record_age_seconds(topic: TopicState, now_ms: float) -> float | None:
@@ -40,7 +41,7 @@ def judge_topic(
         said.add(
             Code.TOPIC_MISSING,
             f"there is no topic {captured.topic}",
-            "rewards topics, then `rewards connectors repair`",
+            "rewards topics, then `rewards topics adopt` and `rewards connectors repair`",
         )
         return said.findings
     if known is not None and known.topic is not None:
@@ -52,7 +53,7 @@ def judge_topic(
 
 def _judge_lost(said: Said, captured: Captured, topic: TopicState, known: Identity) -> None:
     if topic.id != known.topic:
-        said.add(Code.TOPIC_REPLACED, f"the topic {captured.topic} was made anew: what it held is lost")
+        said.add(Code.TOPIC_REPLACED, f"the topic {captured.topic} was made anew: what it held is lost", ADOPT_TOO)
         return
     lost = [
         number
@@ -63,6 +64,7 @@ def _judge_lost(said: Said, captured: Captured, topic: TopicState, known: Identi
         said.add(
             Code.TOPIC_RECORDS_LOST,
             f"records are gone from {len(lost)} of {len(known.starts)} partitions of {captured.topic}",
+            ADOPT_TOO,
         )
 
 

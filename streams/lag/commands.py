@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,8 @@ from threading import Event
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from streams.options import LogLevelOption, StackOption
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -25,23 +26,31 @@ def lag(
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds from one measurement to the next.")] = 1.0,
     once: Annotated[bool, typer.Option("--once", help="Measure once, print it and end.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="With --once: print it as JSON.")] = False,
+    log_level: LogLevelOption = None,
+    _stack: StackOption = None,
 ) -> None:
     """Measure how far the agents are behind, in records and seconds, and keep `consumer_lag` current.
 
-    Names a reload that lacks so many rows that it waits for them, or for a person.
+    Names a reload that lacks so many rows that it waits for them, or for a person, and a partition that is halted for too many bad rows.
 
     Exit codes: 0 stopped by a signal, or measured once; 1 with --once, Kafka or Postgres does not answer.
     """
+    import logging
+
+    from streams import logs
     from streams.lag.offsets import BrokerReader
     from streams.lag.process import LagProcess
-    from streams.settings import StreamSettings
+    from streams.settings import LogSettings, StreamSettings
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    chosen = LogSettings()
+    logs.configure(chosen.log_format, log_level or chosen.log_level)
     # kafka-python logs every attempt at an absent broker; the process says it once in its own words.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     settings = StreamSettings()
     database = _Database(settings.database_url.get_secret_value())
-    process = LagProcess(lambda: BrokerReader(settings.kafka_bootstrap), database.write, interval, database.reloads)
+    process = LagProcess(
+        lambda: BrokerReader(settings.kafka_bootstrap), database.write, interval, database.reloads, database.halted
+    )
     if not once:
         process.run(_stop_on_signal())
         return
@@ -52,7 +61,7 @@ def lag(
     if as_json:
         typer.echo(json.dumps([asdict(found) for found in measurements], default=str))
     else:
-        typer.echo("\n".join([_table(measurements), *database.reloads().values()]))
+        typer.echo("\n".join([_table(measurements), *database.reloads().values(), *database.halted().values()]))
 
 
 class _Database:
@@ -81,6 +90,14 @@ class _Database:
                 for one in open_epochs(cursor)
                 if one.remedy
             }
+
+    def halted(self) -> dict[tuple[str, int], str]:
+        """Return the partitions that wait for a person, each with a sentence."""
+        from streams.postgres.halts import find_halted
+        from streams.postgres.session import faults
+
+        with self._opened() as connection, faults(), connection, connection.cursor() as cursor:
+            return {(one.topic, one.partition): one.sentence for one in find_halted(cursor)}
 
     @contextmanager
     def _opened(self) -> Iterator[Connection]:

@@ -105,5 +105,5 @@ class Meter:
             member=member,
             measured_at=now,
             unmeasured=self._unmeasured.get(place, 0),
-            status=status(offsets.lag_records, seconds, member, still),
+            status=status(offsets, seconds, member, still),
         )

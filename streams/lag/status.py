@@ -9,7 +9,8 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Status = Literal["ok", "behind", "stalled", "unowned"]
+Status = Literal["ok", "behind", "stalled", "unowned", "lost", "halted"]
+"""halted: the partition waits for a person, since too many of its rows cannot be used; Postgres says so (process.py), whatever the lag."""
 
 BEHIND_SECONDS: Final = 5.0
 """Offsets are committed every few seconds, so that a healthy agent shows a small lag between two commits."""
@@ -30,13 +31,18 @@ class Offsets:
     """Offset that the group reads next; None while it has committed none."""
 
     @property
+    def is_lost(self) -> bool:
+        """Whether what the group would read next is not in the topic: records were deleted, or the topic was made anew."""
+        return self.committed is not None and not self.beginning <= self.committed <= self.end
+
+    @property
     def next_read(self) -> int:
         """Offset of the first record that the group has not finished.
 
         Without a committed offset, or with one outside of what the broker keeps (records were deleted, or the topic was
         made anew), consumers of ours start at the first record.
         """
-        if self.committed is None or not self.beginning <= self.committed <= self.end:
+        if self.committed is None or self.is_lost:
             return self.beginning
         return self.committed
 
@@ -72,14 +78,17 @@ def lag_seconds(offsets: Offsets, standing: Standing, written_at: dt.datetime | 
     return max(0.0, (now - (written_at or standing.since)).total_seconds())
 
 
-def status(lag_records: int, lag_seconds: float, member: str | None, still_seconds: float) -> Status:
+def status(offsets: Offsets, lag_seconds: float, member: str | None, still_seconds: float) -> Status:
     """A word for one partition.
 
-    unowned: no client reads it. stalled: records wait and the group has not moved for `still_seconds`, 30 s or more.
+    lost: what comes next is not in the topic, and the lag says nothing (`rewards topics adopt`). unowned: no client reads it.
+    stalled: records wait and the group has not moved for `still_seconds`, 30 s or more.
     behind: the first record that waits is 5 s old or more. ok: anything else.
     """
+    if offsets.is_lost:
+        return "lost"
     if member is None:
         return "unowned"
-    if lag_records > 0 and still_seconds >= STALLED_SECONDS:
+    if offsets.lag_records > 0 and still_seconds >= STALLED_SECONDS:
         return "stalled"
     return "behind" if lag_seconds >= BEHIND_SECONDS else "ok"

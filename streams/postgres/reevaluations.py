@@ -95,6 +95,9 @@ def find_unfinished(cursor: Cursor) -> list[str]:
     unfinished = []
     if due := find_reevaluations(cursor, limit=1):
         unfinished.append(f"an invoice is to be evaluated again ({due[0].kind} {due[0].of})")
+    cursor.execute("SELECT 1 FROM dead_letters WHERE retry_requested_at IS NOT NULL AND status = 'open' LIMIT 1")
+    if cursor.fetchone():
+        unfinished.append("a dead letter is to be tried again")
     cursor.execute("SELECT 1 FROM invoices WHERE awaiting IS NOT NULL LIMIT 1")
     if cursor.fetchone():
         unfinished.append("an invoice awaits the rest of its source transaction")

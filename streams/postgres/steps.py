@@ -90,6 +90,8 @@ def progress_columns(progress: Iterable[Progress], changeset: Changeset) -> list
                 None if p.marked_ms is None else timestamp(p.marked_ms),
                 None if reloaded is None else timestamp(reloaded),
                 p.ignored_rows,
+                orjson.dumps(p.bad_records).decode(),
+                p.halted_reason,
             )
         )
     return columns(rows)

@@ -17,10 +17,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from streams.errors import InvariantError, RecordError, RefusedError
-from streams.source.records import ChangeEvent, DeadLetter, DecodedRecord
+from streams.source.records import DETAIL_CHARACTERS_MAX, ChangeEvent, DeadLetter, DecodedRecord
 from streams.source.transaction_metadata import TransactionMetadata
-from streams.state.causes import Cause
-from streams.state.changes import SourceTransaction
+from streams.state.causes import RETRY, Cause
+from streams.state.changes import Reevaluation, SourceTransaction
 from streams.state.positions import Position
 from streams.state.progress import Epoch, Progress
 
@@ -82,11 +82,16 @@ class PartitionBuffer:
             RefusedError: it says nothing of any row, so that the fault is not the record's.
         """
         record = self.records[0]
-        event = record.event
+        event, again = record.event, record.reevaluation
+        if again is not None and again.kind == RETRY and record.error is None:
+            record.error = RecordError("refused_by_postgres", str(error))
+            return
         if record.error is not None or event is None or not (event.rows or event.memberships):
             raise error
         event.rows = [change._replace(facts=None) for change in event.rows]
         event.memberships = [change._replace(reward_group_id=None, enrolled_on=None) for change in event.memberships]
+        if event.row_id is None:
+            event.row_id = next(event.row_ids(), None)
         detail = f"{error}. Its bytes stand in the topic at this place"
         record.error = event.error = RecordError("refused_by_postgres", detail)
 
@@ -112,7 +117,16 @@ class SortedRecords:
     transactions: list[SourceTransaction] = field(default_factory=list)
     epochs: list[Epoch] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
+    retries: list[tuple[int, RecordError | None]] = field(default_factory=list)
+    """Dead letters to be tried again, by id, with what Postgres said where it refused one."""
     _by_id: dict[str, SourceTransaction] = field(default_factory=dict)
+
+    def extend(self, other: SortedRecords) -> None:
+        """Add what another partition's records come to."""
+        self.transactions += other.transactions
+        self.epochs += other.epochs
+        self.dead_letters += other.dead_letters
+        self.retries += other.retries
 
     def transaction_of(self, event: ChangeEvent, partition: int, snapshot_lsn: int) -> SourceTransaction:
         """Return the transaction that an event's rows are taken with: one of its id, also where another was sent again in its middle."""
@@ -146,20 +160,16 @@ def sort_records(
     done_before = progress.next_offset
     last: SourceTransaction | None = None
     for record in records:
-        if record.error is not None:
-            found.dead_letters.append(_dead_letter(record, progress))
         if record.reevaluation is not None:
-            cause = Cause.of_reevaluation(record.reevaluation.kind, record.reevaluation.of)
-            found.transactions.append(
-                SourceTransaction(progress.partition, 0, cause, reevaluations=[record.reevaluation])
-            )
+            _take_reevaluation(record.reevaluation, record.error, progress, found)
+        elif record.error is not None and record.offset >= done_before:  # what is read again has its letter already
+            found.dead_letters.append(_dead_letter(record, progress))
         event = record.event
         if event is None:
             continue
         if record.offset >= done_before:
             _note_progress(record.offset, event, progress, found)
-        # What is read again from before the snapshot belongs to the one before; any lesser LSN does.
-        snapshot_lsn = progress.snapshot_lsn if record.offset >= progress.snapshot_offset else -1
+        snapshot_lsn = progress.snapshot_lsn_at(record.offset)
         transaction = found.transaction_of(event, progress.partition, snapshot_lsn)
         last = last if event.sent_again else transaction
         lsn = 0 if event.snapshot else event.lsn
@@ -177,6 +187,16 @@ def sort_records(
 def _events(records: Iterable[DecodedRecord]) -> Iterator[ChangeEvent]:
     """The events among records, without what was sent again."""
     return (record.event for record in records if record.event is not None and not record.event.sent_again)
+
+
+def _take_reevaluation(
+    again: Reevaluation, error: RecordError | None, progress: Progress, found: SortedRecords
+) -> None:
+    if again.kind == RETRY:
+        found.retries.append((int(again.of), error))
+        return
+    cause = Cause.of_reevaluation(again.kind, again.of)
+    found.transactions.append(SourceTransaction(progress.partition, 0, cause, reevaluations=[again]))
 
 
 def _require_no_gap(records: Sequence[DecodedRecord], progress: Progress) -> None:
@@ -207,4 +227,14 @@ def _note_progress(offset: int, event: ChangeEvent, progress: Progress, found: S
 def _dead_letter(record: DecodedRecord, progress: Progress) -> DeadLetter:
     error = record.error
     reason, detail = (error.reason, error.detail) if error is not None else ("", "")
-    return DeadLetter(progress.topic, progress.partition, record.offset, record.key, record.value, reason, detail)
+    row_id = None if record.event is None else record.event.row_id
+    return DeadLetter(
+        progress.topic,
+        progress.partition,
+        record.offset,
+        record.key,
+        record.value,
+        reason,
+        detail[:DETAIL_CHARACTERS_MAX],
+        row_id,
+    )

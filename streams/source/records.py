@@ -5,6 +5,7 @@ Place on the data's way: decode.py makes these; the partition buffers cut them i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -59,7 +60,16 @@ class ChangeEvent:
     ignored: bool = False
     error: RecordError | None = None
     row_id: int | None = None
-    """Of the row that cannot be used, where the event still says it."""
+    """Of the row that cannot be used or says nothing that counts, where the event still says it."""
+
+    def row_ids(self) -> Iterator[int]:
+        """Yield the rows that the event is about, by their numbers in the source."""
+        if self.row_id is not None:
+            yield self.row_id
+        for change in self.rows:
+            yield change.transaction_id
+        for membership in self.memberships:
+            yield membership.row_id
 
 
 @dataclass(slots=True)
@@ -75,6 +85,10 @@ class DecodedRecord:
     """Key and bytes only where there is an error to keep them with."""
 
 
+DETAIL_CHARACTERS_MAX = 500
+"""Of what is said of an error: it may name a value of any length."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A record that cannot be used, with its place, its bytes and the reason."""
@@ -86,3 +100,4 @@ class DeadLetter:
     value: bytes | None
     reason: str
     detail: str
+    row_id: int | None = None

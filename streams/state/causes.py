@@ -19,6 +19,8 @@ SNAPSHOT: Final = "snapshot"
 """A new snapshot did not show these rows."""
 TRANSACTION: Final = "transaction"
 """The rest of a source transaction that was too large for one batch."""
+RETRY: Final = "retry"
+"""A dead letter is tried again: what it says counts as the change that it always was."""
 
 _ROWS_NAMED: Final = 3
 """How many rows a cause names before it only counts them."""

@@ -61,7 +61,10 @@ class _Fold:
             causes[state.id] = cause.with_row(number, lsn)
         for invoice, cause in causes.items():
             state = self.changeset.invoices[invoice]
-            if not transaction.complete:
+            if transaction.retried and self._must_wait(state):
+                # What comes after its time says nothing of the transaction that is under way.
+                state.look_for_oldest()
+            elif not transaction.complete:
                 state.look_for_oldest()
                 state.awaiting = cause
             elif (
@@ -82,7 +85,7 @@ class _Fold:
         if stood is None:
             return position < self._context.retired_before
         if stood.position >= position:
-            return True
+            return not (transaction.retried and stood.position == position and stood.facts is None)
         if stood.facts is not None and stood.position < self._context.suspect_before:
             self.changeset.reloaded_ms[transaction.partition] = transaction.cause.committed_ms or 0
         return False
@@ -92,6 +95,8 @@ class _Fold:
         waiting = state.awaiting
         if waiting is not None and waiting.transaction == transaction.cause.transaction:
             return waiting
+        if transaction.retried and self._must_wait(state):
+            return transaction.cause
         if waiting is not None or self._is_retired(state):
             # An earlier transaction that was too large for one batch is complete, for this is another one; or rows are gone.
             self._settle(state, waiting or transaction.cause)
@@ -165,7 +170,9 @@ class _Fold:
             if stood is None:
                 if position < self._context.memberships_retired_before:
                     continue
-            elif stood.position >= position:
+            elif stood.position >= position and not (
+                transaction.retried and stood.position == position and stood.membership is None
+            ):
                 continue
             elif stood.membership is not None and stood.position < self._context.memberships_suspect_before:
                 self.changeset.memberships_reloaded_ms[transaction.partition] = transaction.cause.committed_ms or 0

@@ -41,4 +41,4 @@ def agents_of(generation: Generation) -> tuple[Agent, ...]:
 async def receive(stream: faust.StreamT[Any], runtime: Runtime) -> None:
     """Hand every bulk message to the runtime. Offsets are marked by outputs.py, so the stream acknowledges nothing."""
     async for event in stream.noack().events():  # type: ignore[attr-defined]  # Faust types StreamT without it
-        await runtime.put(event.message)
+        runtime.put(event.message)

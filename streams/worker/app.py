@@ -1,12 +1,13 @@
 """The Faust app: wires topics, agents, Table, executors and scheduler of one worker together.
 
-Settings that keep promises: `at_least_once` (exactly-once lost invoices when it was killed), a session timeout of 10 s (a killed
+Settings that keep promises: `at_least_once` (exactly-once lost invoices when it was killed), a session timeout of 6 s (a killed
 worker's partitions move soon), topics declared by `rewards topics` and never by Faust.
 """
 
 from __future__ import annotations
 
 import ctypes
+import logging
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +20,8 @@ from streams.settings import StreamSettings
 from streams.topics import PARTITIONS
 from streams.worker.agents import Agent, agents_of, receive
 from streams.worker.bulk import BulkSchema, BulkTransport
-from streams.worker.runtime import Runtime
+from streams.worker.runtime import Runtime, guarded
+from streams.worker.source_topics import SourceTopics, Start
 from streams.worker.table import customer_points_table
 
 M_ARENA_MAX: Final = -8
@@ -28,6 +30,12 @@ M_ARENA_MAX: Final = -8
 
 class RewardsApp(faust.App):
     """A Faust app on the bulk transport."""
+
+    source_topics: SourceTopics
+
+    async def starts(self) -> dict[tuple[str, int], Start]:
+        """Return where each partition can go on; the worker ends where a topic is not the one that was read."""
+        return await guarded("source topics", self.source_topics.starts)
 
     def _new_transport(self) -> BulkTransport:
         return BulkTransport(self.conf.broker_consumer, self)
@@ -42,8 +50,8 @@ def create_app(settings: StreamSettings, generation: Generation = LIVE) -> Rewar
         datadir=_data_folder(settings),
         processing_guarantee="at_least_once",
         broker_commit_interval=0.5,
-        broker_session_timeout=10.0,
-        broker_heartbeat_interval=2.0,
+        broker_session_timeout=6.0,
+        broker_heartbeat_interval=1.5,
         broker_max_poll_records=settings.batch_records,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=512 * 1024,
@@ -56,6 +64,7 @@ def create_app(settings: StreamSettings, generation: Generation = LIVE) -> Rewar
         web_enabled=False,
         worker_redirect_stdouts=False,
     )
+    app.source_topics = SourceTopics(settings.kafka_bootstrap, settings.database_url.get_secret_value(), generation)
     table = customer_points_table(app)
     agents = agents_of(generation)
     decoders = {agent.topic.name: agent.decode for agent in agents}
@@ -89,10 +98,14 @@ def _add_agent(app: RewardsApp, agent: Agent, runtime: Runtime) -> None:
         await receive(stream, runtime)
 
 
-def run_worker(settings: StreamSettings, *, log_level: str = "INFO") -> NoReturn:
-    """Run one worker in the foreground until SIGTERM or SIGINT."""
+def run_worker(settings: StreamSettings) -> NoReturn:
+    """Run one worker in the foreground until SIGTERM or SIGINT. Logging is configured by then, and stays as it is."""
     from mode.loop import uvloop  # noqa: F401, PLC0415 -- importing it is what installs it
 
+    # kafka-python tells of every connection; what it cannot reach is said in our own words.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
     _share_memory()
     app = create_app(settings)
-    faust.Worker(app, loglevel=log_level, quiet=True).execute_from_commandline()
+    worker = faust.Worker(app, quiet=True, override_logging=False)
+    worker.spinner = None
+    worker.execute_from_commandline()

@@ -12,24 +12,33 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import aiokafka
 import faust
-from aiokafka.errors import IllegalStateError
+from aiokafka.errors import IllegalStateError, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 from faust.types.tuples import ConsumerMessage
+
+from streams.worker.holds import HoldReason, Holds
+
+if TYPE_CHECKING:
+    from streams.worker.app import RewardsApp
 
 logger = logging.getLogger(__name__)
 
 FETCH_MAX_WAIT_MS = 10
 """Faust's 1,500 ms leave out, for as long, a partition that was still being read when the request went out."""
 
-
 FETCH_INTERVAL_SECONDS = 0.01
 """Under load records are taken at most so often, for a fetch costs much the same whatever it brings."""
 
+HELD_FETCH_SECONDS = 0.05
+"""A fetch waits so long at most while partitions are held: one that is released meanwhile is part of the next."""
+
+EARLIEST_SECONDS_MAX = 5.0
+"""How long to wait for a partition's first offset: aiokafka asks for a minute and more after that of a topic that is gone."""
 
 COMMIT_SECONDS_MAX = 5.0
 """A commit before a rebalance may take so long; without it the last records come again, which changes nothing."""
@@ -41,6 +50,8 @@ class Records(NamedTuple):
     records: list[aiokafka.ConsumerRecord]
     end_offset: int
     """The partition's end offset when they were fetched: more are there if it is higher than the last record's next."""
+    consumer_generation: int
+    """Of the consumer, as it counts its assignments."""
 
 
 class BulkSchema(faust.Schema[Any, Any]):
@@ -61,6 +72,12 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS  # noqa: SLF001 -- Faust fixes it in its source
         return consumer
 
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Commit what is still assigned; nothing is where a rebalance took all of it, and Faust would end the worker over that."""
+        assigned = self.assignment()
+        kept = {tp: offset for tp, offset in offsets.items() if tp in assigned}
+        return bool(kept) and await super()._commit(kept)
+
 
 class BulkConsumer(driver.Consumer):
     """Faust's consumer with bulk messages for source topics; changelogs come record by record as ever."""
@@ -74,32 +91,59 @@ class BulkConsumer(driver.Consumer):
         self._fetched_at = 0.0
         self._positions: dict[TP, int] = {}
         """Where each source partition of this assignment is to be read on; none until Faust has sought to what is committed."""
+        self.holds = Holds()
+        """Which source partitions are not fetched from for now."""
+        self.consumer_generation = 0
+        """How many assignments there were. Counted here, for a member that joins a group anew can meet Kafka's number again."""
+        self._fetched_under = 0
+
+    def hold(self, topic: str, partition: int, reason: HoldReason) -> None:
+        """Leave a partition out of the fetches to come, until it is released or given up. What was fetched before still comes."""
+        self.holds.hold(TP(topic, partition), reason)
+
+    def release(self, topic: str, partition: int, reason: HoldReason) -> None:
+        """Take a partition in again where no other reason holds it; it goes on after the last record that was handed on."""
+        self.holds.release(TP(topic, partition), reason)
 
     def mark_done(self, topic: str, partition: int, next_offset: int, generation: int) -> None:
         """Let everything before `next_offset` be committed; of no effect if the partition has been assigned anew since."""
         tp = TP(topic, partition)
-        if generation == self.app.consumer_generation_id and next_offset > self._done.get(tp, -1):
+        if generation == self.consumer_generation and next_offset > self._done.get(tp, -1):
             self._done[tp] = next_offset
+
+    def done(self, tp: TP) -> int:
+        """Return the offset before which all of a partition is done."""
+        return max(self._done.get(tp, 0), self._committed_offset[tp] or 0)
 
     def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ANN401, ASYNC109 -- Faust's signature
+        """Fetch from what is not held. aiokafka would take an empty set of partitions for all of them."""
+        self._fetched_under = self.consumer_generation
+        if active_partitions is None or not self.holds:
+            return await super()._getmany(active_partitions, timeout)
+        free = self.holds.free(active_partitions)
+        timeout = min(timeout, HELD_FETCH_SECONDS)
+        if free:
+            return await super()._getmany(free, timeout)
+        await self.holds.wait_released(timeout)
+        return {}
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:  # noqa: ASYNC109 -- Faust's signature
         """Yield a message a changelog record, and one for all records that a fetch brought of a source partition."""
         await asyncio.sleep(max(0.0, self._fetched_at + FETCH_INTERVAL_SECONDS - time.monotonic()))
         records, active_partitions = await self._wait_next_records(timeout)
-        generation = self.app.consumer_generation_id
-        if records is None or self.should_stop:
-            return
-        if not self.flow_active:
-            await self.perform_seek()
+        generation = self._fetched_under
+        if records is None or self.should_stop or not self.flow_active:
+            # What is dropped here is fetched again: positions are sought before the flow goes on.
             return
         if records:
             self._fetched_at = time.monotonic()
         for tp, batch in records.items():
             messages = await self._messages(tp, batch, active_partitions)
             for message in messages:
-                if not self.flow_active or self.app.consumer_generation_id != generation:
+                if not self.flow_active or self.consumer_generation != generation:
                     return
                 yield tp, cast("Message", message)
 
@@ -126,52 +170,82 @@ class BulkConsumer(driver.Consumer):
         """Return what of a fetch follows on what was handed on; go back where records are missing in between.
 
         While it recovers its tables, Faust fetches from source partitions too, drops that, and seeks to what is committed: what was
-        under way meanwhile may come before or after.
+        under way meanwhile may come before or after. So may what aiokafka fetches where a position is not in the topic: it begins
+        with the first record, and whether that is still the same topic is looked at.
         """
         position = self._positions.get(tp)
         if position is None:
             return []
-        first = batch[0].offset
+        first, last = batch[0].offset, batch[-1].offset
         if first > position:
-            earliest = (await self.earliest_offsets(tp))[tp]
-            if earliest < first:
-                await self.seek_wait({tp: max(position, earliest)})
+            cast("RewardsApp", self.app).source_topics.look_soon()
+            earliest = await self._earliest(tp)
+            if earliest is None or earliest < first:
+                await self.seek_wait({tp: max(position, earliest or 0)})
                 return []
             logger.warning("%s/%s: %d records are no longer in the topic", tp.topic, tp.partition, first - position)
+        elif last < position:
+            cast("RewardsApp", self.app).source_topics.look_soon()
+            await self.seek_wait({tp: position})
+            return []
         return batch if first >= position else [record for record in batch if record.offset >= position]
 
+    async def _earliest(self, tp: TP) -> int | None:
+        """Return the offset of a partition's first record; None where the broker does not say: it restarts, or the topic is gone."""
+        try:
+            return (await asyncio.wait_for(self.earliest_offsets(tp), EARLIEST_SECONDS_MAX))[tp]
+        except (KafkaError, TimeoutError) as error:
+            logger.warning("%s/%s: the first record's offset is not known: %r", tp.topic, tp.partition, error)
+            return None
+
+    def highwater(self, tp: TP) -> int | None:  # type: ignore[override]  # Faust's says int, and returns None as well
+        """Return a partition's end offset as of its last fetch; None where there was none, or a rebalance took the partition away."""
+        try:
+            return super().highwater(tp)
+        except (AssertionError, AttributeError, IllegalStateError):
+            # aiokafka asserts that the partition is assigned, and the consumer's thread may just have given it up.
+            return None
+
+    async def perform_seek(self) -> None:
+        """Seek to where each partition is to be read on.
+
+        Raises:
+            IllegalStateError: a rebalance took the partitions away: Faust waits for the next assignment.
+        """
+        try:
+            await super().perform_seek()
+        except AssertionError as error:
+            raise IllegalStateError(f"nothing is assigned: {error}") from error
+
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Seek to what is committed and, unlike Faust, to the beginning where nothing is."""
+        """Seek to what is committed, but never past what stands in Postgres, which may have been restored to an earlier state.
+
+        Where nothing is committed, all is read again from the beginning: it changes nothing that is known.
+        """
         positions = self._positions
-        committed = await super().seek_to_committed()
-        fresh = [tp for tp, offset in committed.items() if not offset and not self._is_changelog_tp(tp)]
-        beginnings = dict(await self.earliest_offsets(*fresh)) if fresh else {}
-        if beginnings:
-            await self.seek_wait(beginnings)
-        for tp, offset in {**committed, **beginnings}.items():
-            if not self._is_changelog_tp(tp):
-                positions[tp] = offset
-        return committed
+        committed = dict(await super().seek_to_committed())
+        starts = await cast("RewardsApp", self.app).starts()
+        sought: dict[TP, int] = {}
+        for tp, offset in committed.items():
+            start = starts.get((tp.topic, tp.partition))
+            if start is None or self._is_changelog_tp(tp):
+                continue
+            positions[tp] = max(start.earliest, min(offset or 0, start.next_offset))
+            if positions[tp] != offset or not offset:
+                sought[tp] = positions[tp]
+        if sought:
+            await self.seek_wait(sought)
+        return committed | sought
 
     def _bulk(self, tp: TP, batch: list[aiokafka.ConsumerRecord]) -> ConsumerMessage:
         last = batch[-1]
         end_offset = self.highwater(tp) or last.offset + 1
         self.app.monitor.track_tp_end_offset(tp, end_offset)
+        value = cast("Any", Records(batch, end_offset, self.consumer_generation))
         return ConsumerMessage(
-            tp.topic,
-            tp.partition,
-            last.offset,
-            last.timestamp / 1000.0,
-            last.timestamp_type,
-            [],
-            None,
-            cast("Any", Records(batch, end_offset)),
-            None,
-            0,
-            0,
-            tp,
+            tp.topic, tp.partition, last.offset, last.timestamp / 1000.0, last.timestamp_type, [], None, value, None, 0, 0, tp,
             generation_id=self.app.consumer_generation_id,
-        )
+        )  # fmt: skip
 
     # -- offsets: what is done, instead of what was acknowledged
 
@@ -184,12 +258,18 @@ class BulkConsumer(driver.Consumer):
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Do nothing: a fetch's earlier records are no gap, and would be committed as one."""
 
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Begin a generation of our own count: what comes of earlier ones is dropped."""
+        self.consumer_generation += 1
+        await super().on_partitions_assigned(assigned, generation_id)
+
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Finish and commit what is under way, then give the partitions up."""
         self._positions = {}
         if self.before_revoke is not None:
             await self.before_revoke()
             await self._commit_before_revoke()
+        self.holds.clear()
         await super().on_partitions_revoked(revoked)
         for tp in revoked:
             self._done.pop(tp, None)

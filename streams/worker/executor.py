@@ -11,24 +11,24 @@ import logging
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from streams.errors import TransientError
-from streams.worker.pipeline import Delivery, Outcome, Pipeline
+from streams.retry_policy import Retries
+from streams.worker.batch import Delivery, Outcome
+from streams.worker.pipeline import HALTED_LOOK_SECONDS, Pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Mapping
 
     from streams.metrics import WorkerMetrics
+    from streams.worker.batch import Place
     from streams.worker.bulk import Records
     from streams.worker.outputs import Outputs
 
 logger = logging.getLogger(__name__)
-
-RETRY_SECONDS = 0.1
-RETRY_SECONDS_MAX = 10.0
-T = TypeVar("T")
 
 
 class Executor:
@@ -43,7 +43,22 @@ class Executor:
         batch_records: int,
         gather_seconds: float,
         generation: Callable[[], int],
+        hold: Callable[[bool], None],
+        hold_halted: Callable[[Place, bool], None],
     ) -> None:
+        """Wire one executor.
+
+        Args:
+            pipeline: what works a batch off.
+            outputs: where its outcome goes.
+            metrics: the worker's.
+            batch_records: the most records of a batch; twice as many may wait.
+            gather_seconds: how long to gather after a batch that wrote.
+            generation: the consumer's generation now.
+            hold: called with True once the bound on what waits is reached, so that no more is fetched for this executor, and with
+                False once there is room again.
+            hold_halted: called likewise for a halted partition, of which a batch's records may wait.
+        """
         self._pipeline = pipeline
         self._outputs = outputs
         self._metrics = metrics
@@ -53,8 +68,12 @@ class Executor:
         self._inbox: deque[Delivery] = deque()
         self._inbox_records = 0
         self._arrived = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
+        self._hold = hold
+        self._full = False
+        self._hold_halted = hold_halted
+        self._halted_full: set[Place] = set()
+        self.halted: frozenset[Place] = frozenset()
+        """Partitions of which nothing goes on until a person says so."""
         self._working = asyncio.Lock()
         self._done: asyncio.Queue[Outcome] = asyncio.Queue(1)
         """What is written and to be forwarded, while the next batch is worked on."""
@@ -63,19 +82,37 @@ class Executor:
         self._wrote_at = 0.0
         self._given_up: int | None = None
         """The consumer's generation whose partitions were given up: nothing of it is taken in any more."""
+        self._giving_up = asyncio.Event()
+        # The lag grows in plain sight meanwhile, and nothing is lost.
+        self._working_off = Retries(
+            failing="a batch is not written",
+            working="batches are written again",
+            logger=logger,
+            count=metrics.note_retry,
+            until=self._giving_up,
+        )
+        self._forwarding = Retries(
+            failing="what was written is not forwarded",
+            working="forwarding again",
+            logger=logger,
+            count=metrics.note_retry,
+        )
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pipeline")
 
-    async def put(self, topic: str, partition: int, value: Records, consumer_generation: int) -> None:
-        """Take a bulk message in; waits while twice a batch is waiting already."""
-        await self._room.wait()
+    def put(self, topic: str, partition: int, value: Records, consumer_generation: int) -> None:
+        """Take a bulk message in. Never waits, for every other partition would wait with it: from twice a batch on, no more is fetched."""
         if consumer_generation == self._given_up:
             # What came before it was dropped with the partitions; done without it, its offset would be committed past that.
             return
         self._inbox.append(Delivery(topic, partition, value.records, value.end_offset, consumer_generation))
         self._inbox_records += len(value.records)
-        if self._inbox_records >= 2 * self._batch_records:
-            self._room.clear()
+        self._look_for_room()
         self._arrived.set()
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to do before something else comes."""
+        return not (self._inbox or self._working.locked() or self._done.qsize() or self._outputs.flush_at is not None)
 
     def wake(self) -> None:
         """Look again at what is held: a source transaction may be complete."""
@@ -92,9 +129,14 @@ class Executor:
             await asyncio.sleep(max(0.0, self._wrote_at + self._gather_seconds - time.monotonic()))
             async with self._working:
                 self._woken = False
-                outcome = await self._work(self._gather())
+                try:
+                    outcome = await self._work(self._gather())
+                except TransientError:
+                    # The partitions are being given up, and whoever has them next reads the same records.
+                    continue
                 self._holding = outcome.held
                 self._woken |= outcome.more
+                self._note_halted(outcome.halted)
                 if outcome.record_count:
                     self._wrote_at = time.monotonic()
                     await self._done.put(outcome)
@@ -108,14 +150,19 @@ class Executor:
                     self._done.get(), None if until is None else max(0.0, until - time.monotonic())
                 )
             except TimeoutError:
-                await self._insist(self._outputs.flush)
+                await self._forwarding.acall(self._outputs.flush)
                 continue
-            await self._insist(partial(self._outputs.forward, outcome))
+            await self._forwarding.acall(partial(self._outputs.forward, outcome))
             self._done.task_done()
 
     async def give_up(self) -> None:
-        """Finish the batch under way and forget the rest: the partitions are being given up."""
+        """Finish the batch under way and forget the rest: the partitions are being given up.
+
+        A batch that the world refuses is not tried again: other members wait for this one, and would go on without it.
+        """
+        self._giving_up.set()
         async with self._working:
+            self._giving_up.clear()
             await self._done.join()
             try:
                 await self._outputs.flush()
@@ -125,14 +172,16 @@ class Executor:
             self._given_up = self._generation()
             self._inbox.clear()
             self._inbox_records = 0
-            self._room.set()
+            self._look_for_room()
             self._pipeline.forget()
+            self._note_halted({})
 
     async def _wait(self) -> None:
-        """Wait for records, or for the end of a transaction that is held."""
+        """Wait for records, for the end of a transaction that is held, or until halted partitions are looked at again."""
         if not self._inbox and not (self._holding and self._woken):
             self._arrived.clear()
-            await self._arrived.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._arrived.wait(), HALTED_LOOK_SECONDS if self.halted else None)
 
     def _gather(self) -> list[Delivery]:
         deliveries, count, generation = [], 0, self._generation()
@@ -142,28 +191,28 @@ class Executor:
             self._inbox_records -= len(delivery.records)
             if delivery.consumer_generation == generation:
                 deliveries.append(delivery)
-        if self._inbox_records < 2 * self._batch_records:
-            self._room.set()
+        self._look_for_room()
         return deliveries
+
+    def _look_for_room(self) -> None:
+        full = self._inbox_records >= 2 * self._batch_records
+        if full != self._full:
+            self._full = full
+            self._hold(full)
+
+    def _note_halted(self, halted: Mapping[Place, int]) -> None:
+        """Have no more fetched of halted partitions of which a batch waits: what corrects them may be among that, and memory is bounded."""
+        full = {place for place, held in halted.items() if held >= self._batch_records}
+        for place in full ^ self._halted_full:
+            self._hold_halted(place, place in full)
+        self._halted_full, self.halted = full, frozenset(halted)
 
     async def _work(self, deliveries: list[Delivery]) -> Outcome:
         loop = asyncio.get_running_loop()
         started = time.monotonic()
         await loop.run_in_executor(self._thread, self._pipeline.take, deliveries)
-        outcome = await self._insist(
+        outcome = await self._working_off.acall(
             lambda: loop.run_in_executor(self._thread, self._pipeline.work, self._generation())
         )
         self._metrics.note_batch(outcome.record_count, time.monotonic() - started)
         return outcome
-
-    async def _insist(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Try until it is done, since the world is at fault: the lag grows in plain sight, and nothing is lost."""
-        wait = RETRY_SECONDS
-        while True:
-            try:
-                return await attempt()
-            except TransientError as error:
-                logger.warning("Trying again in %.1f s: %s", wait, error)
-                self._metrics.retries += 1
-                await asyncio.sleep(wait)
-                wait = min(2 * wait, RETRY_SECONDS_MAX)

@@ -12,16 +12,19 @@ import logging
 import os
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast
 
-from streams.errors import BadRecordsError, RewardsError
+from streams.errors import RewardsError, SourceTopicError
 from streams.metrics import WorkerMetrics
 from streams.postgres.sink import Sink
 from streams.source.transaction_metadata import TransactionMetadata
+from streams.topics import PARTITIONS
 from streams.worker.executor import Executor
+from streams.worker.holds import HoldReason
 from streams.worker.outputs import Outputs
-from streams.worker.pipeline import Decoder, Pipeline
+from streams.worker.pipeline import Pipeline
 from streams.worker.publisher import Publisher
+from streams.worker.retries import Decoder
 from streams.worker.scheduler import Scheduler
 from streams.worker.transaction_reader import TransactionMetadataReader
 from streams.worker.watchdog import Watchdog
@@ -29,16 +32,20 @@ from streams.worker.watchdog import Watchdog
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
+    from faust.types import TP
+
     from streams.generation import Generation
     from streams.settings import StreamSettings
     from streams.worker.app import RewardsApp
+    from streams.worker.batch import Place
     from streams.worker.bulk import BulkConsumer
     from streams.worker.table import CustomerTable
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
-EXIT_BAD_RECORDS: Final = 65
-"""sysexits' EX_DATAERR: starting again would only read the same records."""
+EXIT_STAY_DOWN: Final = 65
+"""sysexits' EX_DATAERR: starting again would only meet the same topic."""
 EXIT_FAULT: Final = 70
 """sysexits' EX_SOFTWARE."""
 HELD_SHARE: Final = 4
@@ -69,6 +76,8 @@ class Runtime:
         self._executors: list[Executor] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._starting = asyncio.Lock()
+        self._delivered: dict[TP, int] = {}
+        """The offset after the last record that was put."""
 
     async def start(self) -> None:
         """Connect and begin; of no effect the second time (each agent asks)."""
@@ -76,10 +85,11 @@ class Runtime:
             if not self._executors:
                 await self._start()
 
-    async def put(self, message: Any) -> None:  # noqa: ANN401 -- a bulk message: its value is no bytes (bulk.py)
+    def put(self, message: Any) -> None:  # noqa: ANN401 -- a bulk message: its value is no bytes (bulk.py)
         """Hand a bulk message to the executor of its partition."""
+        self._delivered[message.tp] = message.offset + 1
         executor = self._executors[message.partition % len(self._executors)]
-        await executor.put(message.topic, message.partition, message.value, message.generation_id)
+        executor.put(message.topic, message.partition, message.value, message.value.consumer_generation)
 
     async def _start(self) -> None:
         settings, app = self._settings, self._app
@@ -89,7 +99,9 @@ class Runtime:
         metrics = WorkerMetrics()
         loop = asyncio.get_running_loop()
         metadata = TransactionMetadata(wake=partial(loop.call_soon_threadsafe, self._wake))
-        self._executors = [self._executor(publisher, consumer, metrics, metadata) for _ in range(settings.processors)]
+        self._executors = [
+            self._executor(number, publisher, consumer, metrics, metadata) for number in range(settings.processors)
+        ]
         consumer.before_revoke = self._give_up
         url = settings.database_url.get_secret_value()
         scheduler = Scheduler(
@@ -98,21 +110,28 @@ class Runtime:
             timezone=settings.timezone,
             limits=settings.reload_limits,
             generation=self._generation,
+            count=metrics.note_retry,
         )
         for executor in self._executors:
             self._run("executor", executor.run)
             self._run("outputs", executor.forward)
         self._run("scheduler", scheduler.run)
-        reader = TransactionMetadataReader(settings.kafka_bootstrap, metadata, self._wake)
+        reader = TransactionMetadataReader(settings.kafka_bootstrap, metadata, self._wake, metrics.note_retry)
         self._run("transaction metadata", reader.run)
-        self._run("watchdog", Watchdog(app, metrics).run)
+        self._run("source topics", app.source_topics.run)
+        self._run("watchdog", Watchdog(app, metrics, self._at_rest).run)
         sys.setswitchinterval(SWITCH_SECONDS)
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
 
     def _executor(
-        self, publisher: Publisher, consumer: BulkConsumer, metrics: WorkerMetrics, metadata: TransactionMetadata
+        self,
+        number: int,
+        publisher: Publisher,
+        consumer: BulkConsumer,
+        metrics: WorkerMetrics,
+        metadata: TransactionMetadata,
     ) -> Executor:
         settings = self._settings
         batch_records = settings.batch_records // settings.processors
@@ -123,6 +142,7 @@ class Runtime:
             held_max=batch_records // HELD_SHARE,
             cached_invoices=settings.cached_invoices // settings.processors,
             generation=self._generation,
+            limits=settings.bad_record_limits,
         )
         return Executor(
             pipeline,
@@ -130,27 +150,51 @@ class Runtime:
             metrics,
             batch_records=batch_records,
             gather_seconds=settings.gather_ms / 1000,
-            generation=lambda: self._app.consumer_generation_id,
+            generation=lambda: consumer.consumer_generation,
+            hold=partial(self._hold, consumer, number),
+            hold_halted=partial(_hold_halted, consumer),
         )
+
+    def _hold(self, consumer: BulkConsumer, number: int, full: bool) -> None:
+        """Leave the partitions of an executor out of fetching while it is full; those of the others go on."""
+        change = consumer.hold if full else consumer.release
+        for topic in self._decoders:
+            for partition in range(number, PARTITIONS, self._settings.processors):
+                change(topic, partition, HoldReason.FULL)
 
     def _wake(self) -> None:
         for executor in self._executors:
             executor.wake()
 
+    def _at_rest(self, tp: TP, end: int) -> bool:
+        """Return whether a partition can only wait: for a person, or, with all of it up to `end` put, for a transaction's end."""
+        executor = self._executors[tp.partition % len(self._executors)]
+        if (tp.topic, tp.partition) in executor.halted:
+            return True
+        return self._delivered.get(tp, 0) >= end and executor.idle
+
     async def _give_up(self) -> None:
+        self._delivered.clear()
         await asyncio.gather(*(executor.give_up() for executor in self._executors))
 
     def _run(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        self._tasks.append(asyncio.create_task(_guarded(name, run), name=name))
+        self._tasks.append(asyncio.create_task(guarded(name, run), name=name))
 
 
-async def _guarded(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+def _hold_halted(consumer: BulkConsumer, place: Place, full: bool) -> None:
+    """Leave a halted partition out of fetching while a batch of it waits."""
+    change = consumer.hold if full else consumer.release
+    change(*place, HoldReason.HALTED)
+
+
+async def guarded(name: str, run: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run something whose errors end the worker: Faust would log them and go on, or end with commits."""
     try:
-        await run()
+        return await run()
     except asyncio.CancelledError:
         raise
-    except BadRecordsError as error:
-        stop_at_once(EXIT_BAD_RECORDS, f"{name}: {error}")
+    except SourceTopicError as error:
+        stop_at_once(EXIT_STAY_DOWN, f"{name}: {error}")
     except RewardsError as error:
         stop_at_once(EXIT_FAULT, f"{name}: {error}")
     except Exception:

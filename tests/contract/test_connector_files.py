@@ -11,6 +11,7 @@ from connectors.settings import PROJECT
 from streams import topics
 from streams.jobs import waiting
 from streams.postgres.models import CustomerRewardGroup, Watermark
+from streams.topic_admin import topic_settings
 
 CONNECTORS = {one.name: one for one in deployed()}
 CAPTURED = {
@@ -53,6 +54,21 @@ def test_captured_table_and_watermarks_share_the_topic_that_the_stream_reads(con
     assert own == topic.name == connector.topic
     assert router.fullmatch(f"{configuration['topic.prefix']}.public.rewards_watermarks")
     assert not router.fullmatch(own)
+
+
+def test_topic_that_connect_makes_is_as_ours_would_be(connector: Connector) -> None:
+    _, topic = CAPTURED[connector.name]
+    group = "topic.creation.captured."
+
+    made = {
+        name.removeprefix(group): value for name, value in connector.configuration.items() if name.startswith(group)
+    }
+
+    assert connector.configuration["topic.creation.groups"] == "captured"
+    assert re.fullmatch(made.pop("include"), topic.name)
+    assert made.pop("partitions") == str(topic.partitions)
+    assert made.pop("replication.factor") == "-1"
+    assert made == topic_settings(topic)
 
 
 def test_watermarks_are_read_last_in_a_snapshot(connector: Connector) -> None:
@@ -136,7 +152,7 @@ def test_connectors_differ_in_what_they_capture_alone() -> None:
         "database.hostname", "database.port", "database.dbname", "database.user", "database.password",
         "topic.prefix", "table.include.list", "column.include.list", "column.truncate.to.4000.chars",
         "column.truncate.to.200.chars", "message.key.columns", "slot.name", "publication.name",
-        "transforms.watermarks.regex", "transforms.watermarks.replacement",
+        "transforms.watermarks.regex", "transforms.watermarks.replacement", "topic.creation.captured.include",
     }  # fmt: skip
 
 

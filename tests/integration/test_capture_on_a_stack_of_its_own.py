@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import signal
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -186,6 +187,12 @@ def test_every_row_is_in_the_topic_after_a_kill_of_connect(
     assert outcome.ends >= outcome.transactions
 
 
+def _answers(address: str) -> bool:
+    host, port = address.split(":")
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) == 0
+
+
 def test_kills_of_the_broker_leave_every_row_in_the_topic_once(capture: Stack) -> None:
     topic = Topic(capture.address("kafka"))
     with topic.reading():
@@ -198,7 +205,9 @@ def test_kills_of_the_broker_leave_every_row_in_the_topic_once(capture: Stack) -
             topic.until(lambda numbers=numbers: topic.seen(numbers[0]) > 0)
             pid = capture.process("kafka")["pid"]
             os.kill(pid, signal.SIGKILL)
-            eventually(lambda pid=pid: capture.process("kafka")["pid"] not in {pid, None}, timeout=60)
+            eventually(lambda pid=pid: capture.process("kafka")["pid"] not in {pid, None}, timeout=120)
+            # kafka-python leaves sockets open where nobody answers.
+            eventually(lambda: _answers(capture.address("kafka")), timeout=120)
 
         outcome = writer.take()
 

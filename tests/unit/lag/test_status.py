@@ -82,4 +82,10 @@ def test_group_without_lag_does_not_stand_still() -> None:
 def test_status_says_the_worst(
     records: int, seconds: float, member: str | None, still: float, expected: Status
 ) -> None:
-    assert status(records, seconds, member, still) == expected
+    assert status(offsets(150 - records), seconds, member, still) == expected
+
+
+@pytest.mark.parametrize("committed", [99, 151])
+def test_partition_whose_next_record_is_not_in_the_topic_is_lost_whoever_reads_it(committed: int) -> None:
+    assert status(offsets(committed), 0.0, "w", 0.0) == "lost"
+    assert status(offsets(committed), 0.0, None, 0.0) == "lost"

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from streams.errors import TransientError
+from streams.errors import TransientError, TransientKind
 from streams.metrics import WorkerMetrics
+from streams.retry_policy import GaveUpError, Policy
 from streams.topics import INVOICES
 from streams.worker import executor as module
+from streams.worker.batch import Delivery, Outcome
 from streams.worker.bulk import Records
 from streams.worker.executor import Executor
-from streams.worker.pipeline import Delivery, Outcome
 
 
 class WrittenBatches:
@@ -24,6 +25,9 @@ class WrittenBatches:
     def __init__(self, *, failures: int = 0) -> None:
         self.taken: list[int] = []
         self.failures = failures
+        self.kind = TransientKind.AWAY
+        self.loop = asyncio.get_running_loop()
+        self.refused = asyncio.Event()
 
     def take(self, deliveries: Sequence[Delivery]) -> None:
         self.taken += [record.offset for delivery in deliveries for record in delivery.records]
@@ -31,7 +35,8 @@ class WrittenBatches:
     def work(self, *_: Any) -> Outcome:
         if self.failures:
             self.failures -= 1
-            raise TransientError("Postgres is away")
+            self.loop.call_soon_threadsafe(self.refused.set)
+            raise TransientError("Postgres is away", kind=self.kind)
         return Outcome(record_count=len(self.taken))
 
     def forget(self) -> None:
@@ -63,6 +68,8 @@ class Bench:
 
     def __init__(self, *, failures: int = 0) -> None:
         self.generation = 1
+        self.held: list[bool] = []
+        self.halted_full: list[tuple[tuple[str, int], bool]] = []
         self.batches: Any = WrittenBatches(failures=failures)
         self.forwarder: Any = NotedForwarder()
         self.metrics = WorkerMetrics()
@@ -73,11 +80,13 @@ class Bench:
             batch_records=4,
             gather_seconds=0.0,
             generation=lambda: self.generation,
+            hold=self.held.append,
+            hold_halted=lambda place, full: self.halted_full.append((place, full)),
         )
 
-    async def put(self, *offsets: int, generation: int = 1) -> None:
+    def put(self, *offsets: int, generation: int = 1) -> None:
         records: Any = [SimpleNamespace(offset=offset) for offset in offsets]
-        await asyncio.wait_for(self.processor.put(INVOICES.name, 0, Records(records, 100), generation), 1)
+        self.processor.put(INVOICES.name, 0, Records(records, 100, generation), generation)
 
     async def run_once(self) -> None:
         """Run the loop until it has forwarded something."""
@@ -92,30 +101,97 @@ class Bench:
 def test_message_of_a_generation_that_was_given_up_is_not_taken_in() -> None:
     async def run() -> None:
         bench = Bench()
-        await bench.put(0, 1)
+        bench.put(0, 1)
         await bench.processor.give_up()
-        await bench.put(2, 3)
+        bench.put(2, 3)
         bench.generation = 2
-        await bench.put(0, 1, 2, 3, generation=2)
+        bench.put(0, 1, 2, 3, generation=2)
         await bench.run_once()
         assert bench.batches.taken == [0, 1, 2, 3]
 
     asyncio.run(run())
 
 
-def test_message_that_waited_while_its_generation_was_given_up_is_not_taken_in() -> None:
+def test_records_above_the_bound_are_taken_in_and_no_more_are_fetched_until_there_is_room() -> None:
     async def run() -> None:
         bench = Bench()
-        await bench.put(*range(8))
-        waiting = asyncio.create_task(bench.put(8))
-        await asyncio.sleep(0.01)
-        assert not waiting.done()
+        bench.put(*range(7))
+        assert bench.held == []
+        bench.put(7)
+        bench.put(8, 9)
+        assert bench.held == [True]
+        await bench.run_once()
+        assert bench.batches.taken[:7] == list(range(7))
+        assert bench.held == [True, False]
+
+    asyncio.run(run())
+
+
+def test_full_executor_whose_partitions_are_given_up_has_room_again() -> None:
+    async def run() -> None:
+        bench = Bench()
+        bench.put(*range(8))
         await bench.processor.give_up()
-        await waiting
+        assert bench.held == [True, False]
+        bench.put(8)
         bench.generation = 2
-        await bench.put(0, generation=2)
+        bench.put(0, generation=2)
         await bench.run_once()
         assert bench.batches.taken == [0]
+
+    asyncio.run(run())
+
+
+def test_partitions_are_given_up_though_the_world_refuses_their_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.retry_policy.POLICIES", {TransientKind.AWAY: Policy(30.0, 30.0)})
+
+    async def run() -> None:
+        bench = Bench(failures=1_000)
+        bench.put(0, 1)
+        running = asyncio.create_task(bench.processor.run())
+        await asyncio.wait_for(bench.batches.refused.wait(), 5)
+        await asyncio.wait_for(bench.processor.give_up(), 5)
+        assert bench.forwarder.outcomes == []
+        bench.batches.failures = 0
+        bench.batches.taken.clear()
+        bench.generation = 2
+        bench.put(0, 1, generation=2)
+        await bench.run_once()
+        assert bench.batches.taken == [0, 1]
+        running.cancel()
+
+    asyncio.run(run())
+
+
+def test_halted_partition_is_looked_at_again_and_fetched_of_only_while_less_than_a_batch_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "HALTED_LOOK_SECONDS", 0.001)
+    place = (INVOICES.name, 0)
+    outcomes = iter([Outcome(halted={place: 3}), Outcome(halted={place: 4}), Outcome(halted={place: 4}), Outcome()])
+
+    async def run() -> None:
+        bench = Bench()
+        seen: list[frozenset[tuple[str, int]]] = []
+        looked = asyncio.Event()
+
+        def work(*_: Any) -> Outcome:
+            seen.append(bench.processor.halted)
+            outcome = next(outcomes)
+            if not outcome.halted:
+                looked.set()
+            return outcome
+
+        bench.batches.work = work
+        bench.put(0)
+        running = asyncio.create_task(bench.processor.run())
+        await asyncio.wait_for(looked.wait(), 5)
+        await asyncio.sleep(0.02)
+        running.cancel()
+        assert seen == [frozenset(), {place}, {place}, {place}]
+        assert bench.halted_full == [(place, True), (place, False)]
+        assert bench.processor.halted == frozenset()
+        assert bench.metrics.batches == 0
 
     asyncio.run(run())
 
@@ -123,9 +199,9 @@ def test_message_that_waited_while_its_generation_was_given_up_is_not_taken_in()
 def test_message_left_over_from_another_generation_is_dropped() -> None:
     async def run() -> None:
         bench = Bench()
-        await bench.put(5)
+        bench.put(5)
         bench.generation = 2
-        await bench.put(4, generation=2)
+        bench.put(4, generation=2)
         await bench.run_once()
         assert bench.batches.taken == [4]
 
@@ -133,13 +209,31 @@ def test_message_left_over_from_another_generation_is_dropped() -> None:
 
 
 def test_batch_that_the_world_refused_is_tried_again_and_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "RETRY_SECONDS", 0.001)
+    monkeypatch.setattr("streams.retry_policy.POLICIES", {TransientKind.AWAY: Policy(0.001, 0.002)})
 
     async def run() -> None:
         bench = Bench(failures=3)
-        await bench.put(0, 1)
+        bench.put(0, 1)
         await bench.run_once()
         assert bench.batches.taken == [0, 1]
         assert bench.metrics.retries == 3
+
+    asyncio.run(run())
+
+
+def test_batch_that_a_server_fails_at_for_too_long_ends_the_worker_with_nothing_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        "streams.retry_policy.POLICIES", {TransientKind.UNEXPLAINED: Policy(0.001, 0.002, seconds_max=0.05)}
+    )
+
+    async def run() -> None:
+        bench = Bench(failures=1_000_000)
+        bench.batches.kind = TransientKind.UNEXPLAINED
+        bench.put(0, 1)
+        with pytest.raises(GaveUpError, match="a batch is not written"):
+            await asyncio.wait_for(bench.processor.run(), 5)
+        assert bench.forwarder.outcomes == []
 
     asyncio.run(run())

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from streams.source.decode import decode_reevaluation
 from streams.state.changes import Reevaluation
 from streams.state.epochs import ReloadLimits
 from streams.worker import scheduler
 from streams.worker.scheduler import INTERVAL_SECONDS, LOOK_SHARE, REST_SECONDS_MAX, Scheduler
+from tests.change_events import record
 
 LIMITS = ReloadLimits(quiet=dt.timedelta(minutes=5), patience=dt.timedelta(hours=1), share_max=0.05)
 DUE = [Reevaluation("M-1", None, "reload", "0/1")]
@@ -26,10 +28,10 @@ class Clock:
         self.left = len(looks)
         self.rests: list[float] = []
 
-    def look(self) -> list[Reevaluation]:
+    def look(self) -> tuple[list[Reevaluation], list[scheduler.Retry]]:
         took, due = next(self.looks)
         self.now += took
-        return due
+        return due, []
 
     async def sleep(self, seconds: float) -> None:
         self.rests.append(seconds)
@@ -58,3 +60,11 @@ def test_looks_that_find_nothing_and_take_long_are_made_less_often(monkeypatch: 
         asyncio.run(made.run())
 
     assert clock.rests == [INTERVAL_SECONDS, LOOK_SHARE * 0.5, REST_SECONDS_MAX, INTERVAL_SECONDS, INTERVAL_SECONDS]
+
+
+def test_letter_is_sent_to_the_partition_that_its_record_was_in() -> None:
+    partition, key, value = scheduler._outgoing_retry((17, 5))
+    assert (partition, key) == (5, None)
+    again = decode_reevaluation(record(0, value)).reevaluation
+    assert again is not None
+    assert (again.kind, again.of) == ("retry", "17")

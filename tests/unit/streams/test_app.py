@@ -1,0 +1,29 @@
+"""What the worker promises of its membership in the consumer group."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from streams.settings import StreamSettings
+from streams.worker.app import create_app
+
+RESTART_SECONDS_MAX = 12.0
+"""From kill -9 to the points of a payment."""
+START_SECONDS = 5.0
+"""What of that a process takes to start, to join and to recover."""
+BROKER_MIN_SECONDS = 6.0
+"""Kafka's `group.min.session.timeout.ms`: a broker refuses members that ask for less."""
+
+
+def test_session_of_a_killed_worker_is_over_in_time_and_no_living_one_is_taken_for_dead(tmp_path: Path) -> None:
+    settings = StreamSettings(
+        database_url=SecretStr("postgresql://nobody@127.0.0.1:1/x"),
+        kafka_bootstrap="127.0.0.1:1",
+        data_dir=str(tmp_path),
+    )
+    conf = create_app(settings).conf
+
+    assert BROKER_MIN_SECONDS <= conf.broker_session_timeout <= RESTART_SECONDS_MAX - START_SECONDS
+    assert 4 * conf.broker_heartbeat_interval <= conf.broker_session_timeout

@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
 import cli
+import connectors.commands
 from connectors.errors import StackNotRunningError
 from connectors.local.folder import StackFolder
 from connectors.settings import ConnectorSettings
@@ -166,3 +168,36 @@ def test_reload_of_no_topic_of_ours_is_refused(stack: Path) -> None:
     refused = CliRunner().invoke(cli.application(), ["reload", "accept", "nothing", "--data", str(stack)])
     assert refused.exit_code == 2
     assert "invoices, memberships" in refused.output
+
+
+@pytest.mark.parametrize(
+    ("reloads", "said", "code"),
+    [
+        ([], "", 0),
+        ([{"sentence": "half is missing", "remedy": None, "waits_for_a_word": False}], "half is missing\n", 0),
+        (
+            [{"sentence": "half is missing", "remedy": "load it", "waits_for_a_word": True}],
+            "half is missing (load it)\n",
+            1,
+        ),
+        (None, "Whether a reload or a partition waits for a word cannot be seen: the database does not answer.\n", 1),
+    ],
+)
+def test_status_names_a_reload_that_waits_and_fails_where_it_waits_for_a_word(
+    monkeypatch: pytest.MonkeyPatch, reloads: list[dict[str, Any]] | None, said: str, code: int
+) -> None:
+    running = STATE | {"state": "running", "business_date": "2026-03-01", "processes": [], "sources": []}
+    monkeypatch.setattr("connectors.local.lifecycle.status", lambda _folder: dict(running))
+    asked: list[str] = []
+
+    def open_reloads(url: str) -> list[dict[str, Any]] | None:
+        asked.append(url)
+        return reloads
+
+    app = typer.Typer()
+    app.command()(connectors.local.commands.status_command(open_reloads, lambda _url: []))
+    shown = CliRunner().invoke(app, [])
+
+    assert (shown.exit_code, asked) == (code, [STATE["rewards"]])
+    assert said in shown.output
+    assert ("reload" in shown.output) is (reloads is None)

@@ -133,7 +133,8 @@ def print_status(state: dict[str, Any]) -> None:
         said = f"{finding['message']} ({finding['remedy']})"
         console.print(Text(said, "red" if finding["severity"] == "error" else "yellow"), soft_wrap=True)
     if state["reloads"] is None or state["halted_partitions"] is None:
-        console.print("Whether a reload or a partition waits for a word cannot be seen: the database does not answer.")
+        unseen = "Whether a reload or a partition waits for a word cannot be seen: the database does not answer."
+        console.print(unseen, soft_wrap=True)
     for one in state["halted_partitions"] or ():
         console.print(Text(one["sentence"], "red"), soft_wrap=True)
     for one in state["reloads"] or ():

@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 import cli
-import connectors.local.commands
+import connectors.commands
 from connectors.errors import StackNotRunningError
 from connectors.local.folder import StackFolder
 from connectors.settings import ConnectorSettings
@@ -180,7 +180,7 @@ def test_reload_of_no_topic_of_ours_is_refused(stack: Path) -> None:
             "half is missing (load it)\n",
             1,
         ),
-        (None, "Whether a reload or a partition waits cannot be seen: the database does not answer.\n", 0),
+        (None, "Whether a reload or a partition waits for a word cannot be seen: the database does not answer.\n", 1),
     ],
 )
 def test_status_names_a_reload_that_waits_and_fails_where_it_waits_for_a_word(

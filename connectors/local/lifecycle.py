@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import logging.handlers
 import os
 import signal
 import subprocess
@@ -21,7 +20,7 @@ from connectors.errors import StackError, StackRunningError
 from connectors.local import binaries, jars, leftovers, restarts, stack
 from connectors.local.folder import StackFolder
 from connectors.local.groups import ask_to_end
-from connectors.local.logs import LogLimits
+from connectors.local.logs import LogLimits, supervisor_log
 from connectors.local.pulse import halted
 from connectors.local.states import State
 from connectors.local.supervisor import Supervisor
@@ -68,7 +67,8 @@ def run(
     """
     forget_libpq_settings()
     folder.create()
-    with folder.locked(), _signals() as (stop, received), _logging(folder, settings, formatter):
+    limits = LogLimits(settings.log_bytes, settings.log_files)
+    with folder.locked(), _signals() as (stop, received), supervisor_log(folder.logs, limits, formatter):
         leftovers.end(folder)
         restarts.clear(folder)
         came_up = False
@@ -95,7 +95,7 @@ def run(
 
         try:
             units = stack.units(folder, settings, ports, wanted)
-            Supervisor(units, folder, changed, LogLimits(settings.log_bytes, settings.log_files)).run(stop)
+            Supervisor(units, folder, changed, limits).run(stop)
         except StackError as error:
             state["error"] = str(error)
             log.error("%s", error)
@@ -286,22 +286,3 @@ def _signals() -> Iterator[tuple[threading.Event, list[int]]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def _logging(folder: StackFolder, settings: LocalSettings, formatter: logging.Formatter | None) -> Iterator[None]:
-    """The supervisor's own log, beside those of its children."""
-    handler = logging.handlers.RotatingFileHandler(
-        folder.logs / "supervisor.log", maxBytes=settings.log_bytes, backupCount=settings.log_files
-    )
-    handler.setFormatter(formatter)
-    logger = logging.getLogger("connectors.local")
-    logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
-    logger.propagate = False
-    logger.info("supervisor starts", extra={"pid": os.getpid()})
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        handler.close()

@@ -15,11 +15,9 @@ from typing import Any
 import faust
 import pytest
 
-from connectors.local.folder import StackFolder
-from connectors.local.lifecycle import _logging as supervisor_log
-from connectors.settings import LocalSettings
+from connectors.local.logs import LogLimits, supervisor_log
 from streams.logs import formatter
-from streams.settings import LogSettings, StreamSettings
+from streams.settings import LogSettings, MetricsSettings, StreamSettings
 from streams.worker import app
 
 AT = 1_800_000_000.123
@@ -117,21 +115,19 @@ def test_worker_leaves_logging_as_it_was_configured(monkeypatch: pytest.MonkeyPa
     # Importing it would give every later test of this process another event loop.
     monkeypatch.setitem(sys.modules, "mode.loop.uvloop", ModuleType("uvloop"))
 
-    app.run_worker(
-        StreamSettings(database_url="postgresql://there/x", kafka_bootstrap="127.0.0.1:1", data_dir=str(tmp_path))
+    settings = StreamSettings(
+        database_url="postgresql://there/x", kafka_bootstrap="127.0.0.1:1", data_dir=str(tmp_path)
     )
+    app.run_worker(settings, MetricsSettings())
 
     assert not ran[0].override_logging
 
 
 def test_supervisor_writes_its_log_in_the_same_format(tmp_path: Path) -> None:
-    folder = StackFolder(tmp_path)
-    folder.create()
-
-    with supervisor_log(folder, LocalSettings(), formatter("json")):
+    with supervisor_log(tmp_path, LogLimits(10_000, 1), formatter("json")):
         logging.getLogger("connectors.local.supervisor").info("%s is %s", "worker", "running")
 
-    lines = [json.loads(line) for line in (folder.logs / "supervisor.log").read_text().splitlines()]
+    lines = [json.loads(line) for line in (tmp_path / "supervisor.log").read_text().splitlines()]
     assert [line["message"] for line in lines] == ["supervisor starts", "worker is running"]
     assert {"at", "level", "logger", "message"} <= lines[0].keys()
 

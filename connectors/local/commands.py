@@ -198,9 +198,10 @@ def status_command(open_reloads: Asked, halted_partitions: Asked) -> Callable[..
         else:
             print_status(state)
         unsound = any(finding["severity"] == "error" for one in state["sources"] for finding in one["findings"])
+        unseen = state["reloads"] is None or state["halted_partitions"] is None
         asked = state["halted_partitions"] or any(one["waits_for_a_word"] for one in state["reloads"] or ())
         stands = any(one["state"] != "running" for one in state["processes"])
-        if unsound or asked or stands or state["state"] != "running":
+        if unsound or unseen or asked or stands or state["state"] != "running":
             raise typer.Exit(1)
 
     return status

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
+import logging.handlers
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -20,7 +19,8 @@ from connectors.errors import StackError, StackRunningError
 from connectors.local import binaries, jars, leftovers, restarts, stack
 from connectors.local.folder import StackFolder
 from connectors.local.groups import ask_to_end
-from connectors.local.logs import LogLimits, supervisor_log
+from connectors.local.logs import LogLimits
+from connectors.local.own_process import stopping_signals, supervisor_log
 from connectors.local.pulse import halted
 from connectors.local.states import State
 from connectors.local.supervisor import Supervisor
@@ -67,8 +67,7 @@ def run(
     """
     forget_libpq_settings()
     folder.create()
-    limits = LogLimits(settings.log_bytes, settings.log_files)
-    with folder.locked(), _signals() as (stop, received), supervisor_log(folder.logs, limits, formatter):
+    with folder.locked(), stopping_signals() as (stop, received), supervisor_log(folder, settings, formatter):
         leftovers.end(folder)
         restarts.clear(folder)
         came_up = False
@@ -95,7 +94,7 @@ def run(
 
         try:
             units = stack.units(folder, settings, ports, wanted)
-            Supervisor(units, folder, changed, limits).run(stop)
+            Supervisor(units, folder, changed, LogLimits(settings.log_bytes, settings.log_files)).run(stop)
         except StackError as error:
             state["error"] = str(error)
             log.error("%s", error)
@@ -267,22 +266,3 @@ def _own_entry() -> dict[str, Any]:
         "state": "running",
         "restarts": 0,
     }
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[tuple[threading.Event, list[int]]]:
-    """An event that is set by the signals on which a stack is stopped, and those that came."""
-    stop = threading.Event()
-    received: list[int] = []
-
-    def handle(number: int, _frame: object) -> None:
-        received.append(number)
-        stop.set()
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, handle) for number in numbers}
-    try:
-        yield stop, received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

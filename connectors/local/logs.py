@@ -1,16 +1,14 @@
-"""The logs of a stack: of its children a pipe to a program that writes and rotates the file (logwriter.py), and the supervisor's own."""
+"""The logs of a stack's children: a pipe to a program that writes and rotates the file (logwriter.py)."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
-import logging.handlers
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -107,22 +105,3 @@ def tail(path: Path, lines: int) -> str:
     except OSError:
         return ""
     return "\n".join(text.splitlines()[-lines:])
-
-
-@contextlib.contextmanager
-def supervisor_log(folder: Path, limits: LogLimits, formatter: logging.Formatter | None) -> Iterator[None]:
-    """Write what the supervisor itself has to say beside the logs of its children."""
-    handler = logging.handlers.RotatingFileHandler(
-        folder / "supervisor.log", maxBytes=limits.max_bytes, backupCount=limits.older_files
-    )
-    handler.setFormatter(formatter)
-    logger = logging.getLogger("connectors.local")
-    logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
-    logger.propagate = False
-    logger.info("supervisor starts", extra={"pid": os.getpid()})
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        handler.close()

@@ -75,7 +75,7 @@ def _accept(cursor: Cursor, epoch: OpenEpoch, by: str) -> Answer:
     if epoch.waits_for in {None, RECORDS} and not epoch.over:
         return Answer(epoch, False, f"{epoch.sentence}. Nothing is accepted: {NOT_YET}.", count, points, pending)
     if accept(cursor, epoch, by):
-        said = f"{count:,} {epoch.what} that the {epoch.kind} of {epoch.topic} did not show again are retired: {worth} stand on them."
+        said = f"{count:,} {epoch.what} that the {epoch.kind} of {epoch.topic} did not show again are retired: up to {worth} are taken."
     elif epoch.accepted_at is not None:
         said = (
             f"Accepted already, by {epoch.accepted_by} at {epoch.accepted_at:%Y-%m-%d %H:%M:%S %Z}: {epoch.sentence}."

@@ -34,13 +34,9 @@ def reloading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         stack.up("--no-feed", "--business-date", TODAY.isoformat(), "--only", UNITS, environment=environment)
         for customer in CUSTOMERS:
             enrol(stack, customer)
-        for number in range(INVOICES):
-            document, customer = f"D-{number}", CUSTOMERS[number % len(CUSTOMERS)]
-            insert(
-                stack,
-                row(customer, document, BILLED, "100.00", transaction_due_date=DUE),
-                row(customer, document, PAID, "-100.00", payment=True),
-            )
+        invoices = [(CUSTOMERS[number % len(CUSTOMERS)], f"D-{number}") for number in range(INVOICES)]
+        insert(stack, *(row(*invoice, BILLED, "100.00", transaction_due_date=DUE) for invoice in invoices))
+        insert(stack, *(row(*invoice, PAID, "-100.00", payment=True) for invoice in invoices))
         stack.wait()
         yield stack
     finally:

@@ -80,7 +80,7 @@ def test_reload_that_ends_by_itself_is_told_without_alarm(sign_in: SignIn, waiti
 def test_word_of_the_office_is_taken_once_with_who_gave_it(sign_in: SignIn, waiting: Ledger) -> None:
     admin = sign_in(ADMIN)
     shown = admin.get("/lag/reloads").text
-    assert "They are gone: take 700 points" in shown
+    assert "They are gone: take up to 700 points" in shown
     assert "60</dd>" in shown
     assert accepted(waiting) == [None]
 

@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
 import cli
+import connectors.commands
 from connectors.errors import StackNotRunningError
 from connectors.local.folder import StackFolder
 from connectors.settings import ConnectorSettings
@@ -63,6 +65,9 @@ FOLDERS = {("up",), ("down",), ("status",), ("restart",), ("stacks",)}
 """Commands that look at a stack's folder themselves, also where nothing runs."""
 
 
+REQUIRED = {("points",): ["M-1"], ("dead-letters", "discard"): ["--all", "--reason", "of a test"]}
+
+
 @pytest.mark.parametrize("command", sorted(set(_leaves(cli.application())) - FOLDERS), ids=" ".join)
 @pytest.mark.parametrize("before", [True, False])
 def test_stack_is_named_before_or_behind_every_command(
@@ -77,7 +82,7 @@ def test_stack_is_named_before_or_behind_every_command(
 
     monkeypatch.setattr(cli, "use_stack", use)
     os.environ["REWARDS_LEGACY_URL"] = "mysql://nobody@127.0.0.1:1/rewards_program"
-    arguments = {("points",): ["M-1"], ("dead-letters", "discard"): ["--reason", "a test"]}.get(command, [])
+    arguments = REQUIRED.get(command, [])
     named = ["--data", str(tmp_path)]
 
     words = [*named, *command, *arguments] if before else [*command, *arguments, *named]
@@ -163,3 +168,36 @@ def test_reload_of_no_topic_of_ours_is_refused(stack: Path) -> None:
     refused = CliRunner().invoke(cli.application(), ["reload", "accept", "nothing", "--data", str(stack)])
     assert refused.exit_code == 2
     assert "invoices, memberships" in refused.output
+
+
+@pytest.mark.parametrize(
+    ("reloads", "said", "code"),
+    [
+        ([], "", 0),
+        ([{"sentence": "half is missing", "remedy": None, "waits_for_a_word": False}], "half is missing\n", 0),
+        (
+            [{"sentence": "half is missing", "remedy": "load it", "waits_for_a_word": True}],
+            "half is missing (load it)\n",
+            1,
+        ),
+        (None, "Whether a reload or a partition waits for a word cannot be seen: the database does not answer.\n", 1),
+    ],
+)
+def test_status_names_a_reload_that_waits_and_fails_where_it_waits_for_a_word(
+    monkeypatch: pytest.MonkeyPatch, reloads: list[dict[str, Any]] | None, said: str, code: int
+) -> None:
+    running = STATE | {"state": "running", "business_date": "2026-03-01", "processes": [], "sources": []}
+    monkeypatch.setattr("connectors.local.lifecycle.status", lambda _folder: dict(running))
+    asked: list[str] = []
+
+    def open_reloads(url: str) -> list[dict[str, Any]] | None:
+        asked.append(url)
+        return reloads
+
+    app = typer.Typer()
+    app.command()(connectors.local.commands.status_command(open_reloads, lambda _url: []))
+    shown = CliRunner().invoke(app, [])
+
+    assert (shown.exit_code, asked) == (code, [STATE["rewards"]])
+    assert said in shown.output
+    assert ("reload" in shown.output) is (reloads is None)

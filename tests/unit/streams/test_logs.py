@@ -15,7 +15,9 @@ from typing import Any
 import faust
 import pytest
 
-from connectors.local.logs import LogLimits, supervisor_log
+from connectors.local.folder import StackFolder
+from connectors.local.own_process import supervisor_log
+from connectors.settings import LocalSettings
 from streams.logs import formatter
 from streams.settings import LogSettings, MetricsSettings, StreamSettings
 from streams.worker import app
@@ -124,10 +126,13 @@ def test_worker_leaves_logging_as_it_was_configured(monkeypatch: pytest.MonkeyPa
 
 
 def test_supervisor_writes_its_log_in_the_same_format(tmp_path: Path) -> None:
-    with supervisor_log(tmp_path, LogLimits(10_000, 1), formatter("json")):
+    folder = StackFolder(tmp_path)
+    folder.create()
+
+    with supervisor_log(folder, LocalSettings(), formatter("json")):
         logging.getLogger("connectors.local.supervisor").info("%s is %s", "worker", "running")
 
-    lines = [json.loads(line) for line in (tmp_path / "supervisor.log").read_text().splitlines()]
+    lines = [json.loads(line) for line in (folder.logs / "supervisor.log").read_text().splitlines()]
     assert [line["message"] for line in lines] == ["supervisor starts", "worker is running"]
     assert {"at", "level", "logger", "message"} <= lines[0].keys()
 

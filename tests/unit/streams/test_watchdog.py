@@ -93,11 +93,6 @@ def test_partition_whose_executor_is_full_and_gets_nothing_done_ends_the_worker(
         asyncio.run(worker.watch())
 
 
-def test_partition_that_waits_for_a_persons_word_is_left_alone(worker: Worker) -> None:
-    worker.holds.hold(HERE, HoldReason.HALTED)
-    asyncio.run(worker.watch(20))
-
-
 def test_partition_whose_last_source_transaction_may_not_be_complete_is_left_alone(worker: Worker) -> None:
     worker.at_rest.add(HERE)
     asyncio.run(worker.watch(20))

@@ -76,6 +76,8 @@ class LocalSettings(BaseSettings):
     """A process that came up and has not answered for so long is started again; services without a port after half of it."""
     log_bytes: int = Field(10_000_000, ge=10_000)
     """A log file that is larger is renamed, and the next one is begun."""
+    metrics: bool = False
+    """Whether worker and lag process show their figures to Prometheus, on loopback, on ports that `rewards status --json` names."""
     log_files: int = Field(3, ge=1, le=100)
     """Older log files that are kept of each process."""
 

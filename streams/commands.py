@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streams.options import LogLevelOption, StackOption
+from streams.options import LogLevelOption, MetricsPortOption, StackOption
 
 if TYPE_CHECKING:
     from streams.jobs.waiting import SourceFault
@@ -22,6 +22,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 
 def worker(
     *,
+    metrics_port: MetricsPortOption = None,
     log_level: LogLevelOption = None,
     _stack: StackOption = None,
 ) -> None:
@@ -31,12 +32,12 @@ def worker(
     ours (nothing was committed after it).
     """
     from streams import logs
-    from streams.settings import LogSettings, StreamSettings
+    from streams.settings import LogSettings, MetricsSettings, StreamSettings
     from streams.worker.app import run_worker
 
-    logging = LogSettings()
+    logging, metrics = LogSettings(), MetricsSettings()
     logs.configure(logging.log_format, log_level or logging.log_level)
-    run_worker(StreamSettings())
+    run_worker(StreamSettings(), metrics.at(metrics_port))
 
 
 topics_app = typer.Typer(invoke_without_command=True)

@@ -34,3 +34,12 @@ LogLevelOption = Annotated[
     LogLevel | None,
     typer.Option("--log-level", case_sensitive=False, help="What is logged; REWARDS_LOG_LEVEL without it."),
 ]
+MetricsPortOption = Annotated[
+    int | None,
+    typer.Option(
+        "--metrics-port",
+        min=0,
+        max=65535,
+        help="Where Prometheus reads the figures; REWARDS_METRICS_PORT without it, else nowhere.",
+    ),
+]

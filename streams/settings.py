@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Self
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, field_validator
@@ -24,6 +25,21 @@ class LogSettings(BaseSettings):
     log_format: LogFormat = "text"
     """`text`: lines for a person; `json`: an object a line, for programs."""
     log_level: LogLevel = "INFO"
+
+
+class MetricsSettings(BaseSettings):
+    """Where a worker or the lag process shows its figures (streams/metrics.py)."""
+
+    model_config = SettingsConfigDict(env_prefix="REWARDS_", extra="ignore")
+
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    """Each process needs one of its own; 0 takes any that is free, unset shows nothing."""
+    metrics_host: str = "127.0.0.1"
+    """The address to listen on. Whoever reaches it reads the figures: there is no sign-in."""
+
+    def at(self, port: int | None) -> Self:
+        """Return the settings with the port that a command was given, where it was given one."""
+        return self if port is None else self.model_copy(update={"metrics_port": port})
 
 
 class StreamSettings(BaseSettings):

@@ -165,6 +165,8 @@ class _Builder:
         """A service that nothing needs to come up, and that no port tells the health of."""
         service = self._service(name, arguments, after)
         server = self._ports["postgres" if name == "feed" else "kafka"]
+        if self._settings.metrics and (port := self._ports.get(f"{name}_metrics")):
+            service.environment = {**service.environment, "REWARDS_METRICS_PORT": str(port)}
         service.essential, service.pulse, service.hang_seconds = False, Pulse(server), self._settings.hang_seconds / 2
         return service
 

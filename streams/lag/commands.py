@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.options import LogLevelOption, StackOption
+from streams.options import LogLevelOption, MetricsPortOption, StackOption
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -26,6 +26,7 @@ def lag(
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds from one measurement to the next.")] = 1.0,
     once: Annotated[bool, typer.Option("--once", help="Measure once, print it and end.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="With --once: print it as JSON.")] = False,
+    metrics_port: MetricsPortOption = None,
     log_level: LogLevelOption = None,
     _stack: StackOption = None,
 ) -> None:
@@ -40,7 +41,8 @@ def lag(
     from streams import logs
     from streams.lag.offsets import BrokerReader
     from streams.lag.process import LagProcess
-    from streams.settings import LogSettings, StreamSettings
+    from streams.metrics import LagMetrics, expose
+    from streams.settings import LogSettings, MetricsSettings, StreamSettings
 
     chosen = LogSettings()
     logs.configure(chosen.log_format, log_level or chosen.log_level)
@@ -48,10 +50,17 @@ def lag(
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     settings = StreamSettings()
     database = _Database(settings.database_url.get_secret_value())
+    metrics = LagMetrics()
     process = LagProcess(
-        lambda: BrokerReader(settings.kafka_bootstrap), database.write, interval, database.reloads, database.halted
+        lambda: BrokerReader(settings.kafka_bootstrap),
+        database.write,
+        interval,
+        database.reloads,
+        database.halted,
+        metrics.note,
     )
     if not once:
+        expose(metrics.registry, MetricsSettings().at(metrics_port))
         process.run(_stop_on_signal())
         return
     # The first measurement cannot know how long a partition has stood still.

@@ -37,6 +37,7 @@ class LagProcess:
         interval_seconds: from one measurement to the next.
         reloads: what waits for rows of a reload, or for a person's word on them: a name of the wait -> a sentence.
         halted: the partitions that wait for a person, each with a sentence.
+        note: is told what was written, for figures.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class LagProcess:
         interval_seconds: float,
         reloads: Callable[[], Mapping[str, str]] = dict,
         halted: Callable[[], Mapping[tuple[str, int], str]] = dict,
+        note: Callable[[Sequence[Measurement]], None] = lambda _measurements: None,
     ) -> None:
         self._open = read
         self._write = write
@@ -53,6 +55,7 @@ class LagProcess:
         self._reloads = reloads
         self._reloads_said: frozenset[str] = frozenset()
         self._halted = halted
+        self._note = note
         self._sentences: Mapping[tuple[str, int], str] = {}
         self._reader: ClosableReader | None = None
         self._meter = Meter(LIVE.application_id)
@@ -98,6 +101,7 @@ class LagProcess:
             self._reader = self._open()
         measurements = self._meter.measure(self._reader, dt.datetime.now(dt.UTC))
         self._write(measurements)
+        self._note(measurements)
         halted = self._sentences = self._halted()
         return [
             replace(found, status="halted") if (found.topic, found.partition) in halted else found

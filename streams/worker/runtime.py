@@ -15,7 +15,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast
 
 from streams.errors import RewardsError, SourceTopicError
-from streams.metrics import WorkerMetrics
 from streams.postgres.sink import Sink
 from streams.source.transaction_metadata import TransactionMetadata
 from streams.topics import PARTITIONS
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from faust.types import TP
 
     from streams.generation import Generation
+    from streams.metrics import WorkerMetrics
     from streams.settings import StreamSettings
     from streams.worker.app import RewardsApp
     from streams.worker.batch import Place
@@ -96,7 +96,7 @@ class Runtime:
         publisher = Publisher(settings.kafka_bootstrap, client_id=f"{self._generation.application_id}-outputs")
         await publisher.start()
         consumer = cast("BulkConsumer", app.consumer)
-        metrics = WorkerMetrics()
+        metrics = app.metrics
         loop = asyncio.get_running_loop()
         metadata = TransactionMetadata(wake=partial(loop.call_soon_threadsafe, self._wake))
         self._executors = [

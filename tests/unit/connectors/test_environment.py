@@ -98,6 +98,25 @@ def test_stacks_processes_take_a_workers_settings_from_the_shell_and_no_address_
     assert {name for name, value in environment.items() if value == "of the shell"} == set(WORKER_SETTINGS)
 
 
+@pytest.mark.parametrize("metrics", [True, False])
+def test_each_process_with_figures_has_a_port_of_its_own_where_figures_are_wanted(
+    tmp_path: Path, metrics: bool
+) -> None:
+    folder = StackFolder(tmp_path / "stack")
+    folder.create()
+    ports = folder.ports()
+    folder.save({"warehouse": "", "rewards": "", "kafka": "", "connect": "", "timezone": "", "ports": ports})
+    settings = LocalSettings(metrics=metrics, log_format="json")
+    built = stack._Builder(folder, settings, ports, stack.Wanted())
+
+    given = {name: built._portless(name, (name,), ()).environment for name in ("worker", "lag", "feed")}
+
+    shown = {name: str(ports[f"{name}_metrics"]) for name in ("worker", "lag")}
+    found = {name: one["REWARDS_METRICS_PORT"] for name, one in given.items() if "REWARDS_METRICS_PORT" in one}
+    assert found == (shown if metrics else {})
+    assert all(one["REWARDS_LOG_FORMAT"] == "json" for one in given.values())
+
+
 def test_own_process_forgets_libpq_settings_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", {"PGSSLMODE": "require", "PATH": "/bin"})
 

@@ -19,7 +19,7 @@ from connectors.local.folder import StackFolder
 from connectors.local.own_process import supervisor_log
 from connectors.settings import LocalSettings
 from streams.logs import formatter
-from streams.settings import LogSettings, StreamSettings
+from streams.settings import LogSettings, MetricsSettings, StreamSettings
 from streams.worker import app
 
 AT = 1_800_000_000.123
@@ -117,9 +117,10 @@ def test_worker_leaves_logging_as_it_was_configured(monkeypatch: pytest.MonkeyPa
     # Importing it would give every later test of this process another event loop.
     monkeypatch.setitem(sys.modules, "mode.loop.uvloop", ModuleType("uvloop"))
 
-    app.run_worker(
-        StreamSettings(database_url="postgresql://there/x", kafka_bootstrap="127.0.0.1:1", data_dir=str(tmp_path))
+    settings = StreamSettings(
+        database_url="postgresql://there/x", kafka_bootstrap="127.0.0.1:1", data_dir=str(tmp_path)
     )
+    app.run_worker(settings, MetricsSettings())
 
     assert not ran[0].override_logging
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from streams.errors import InvariantError
+from streams.errors import InvariantError, TransientKind
 from streams.metrics import WorkerMetrics
 from streams.topic_state import PartitionState, TopicState
 from streams.topics import INVOICES
@@ -56,7 +56,7 @@ class Worker:
 
     def done(self, tp: TP) -> int:
         # As an executor does that tries in vain, while another works.
-        self.metrics.retries += 1
+        self.metrics.note_retry(TransientKind.AWAY)
         self.moved += tp == THERE
         return min(self.moved, 99) if tp == THERE else 10
 

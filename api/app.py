@@ -27,6 +27,8 @@ from api.customers import endpoints as customers_endpoints
 from api.customers import pages as customers_pages
 from api.dashboard import endpoints as dashboard_endpoints
 from api.dashboard import pages as dashboard_pages
+from api.dead_letters import endpoints as dead_letters_endpoints
+from api.dead_letters import pages as dead_letters_pages
 from api.entries.explanation import explain
 from api.groups import endpoints as groups_endpoints
 from api.groups import pages as groups_pages
@@ -46,11 +48,13 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     groups_endpoints.router,
     redemptions_endpoints.router,
     dashboard_endpoints.router,
+    dead_letters_endpoints.router,
     health_endpoints.router,
     users_pages.router,
     customers_pages.router,
     groups_pages.router,
     dashboard_pages.router,
+    dead_letters_pages.router,
     reference_pages.router,
 )
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from streams.options import LogLevelOption, StackOption
+
 app = typer.Typer(help="The website: pages, JSON and live updates.", no_args_is_help=False)
 encryption_app = typer.Typer(help="Personal details: the keys that they are encrypted under.", no_args_is_help=True)
 
@@ -16,6 +18,8 @@ def serve(
     context: typer.Context,
     host: Annotated[str | None, typer.Option(help="Address to listen on; REWARDS_WEB_HOST without it.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on, 0 for any; REWARDS_WEB_PORT without it.")] = None,
+    log_level: LogLevelOption = None,
+    _stack: StackOption = None,
 ) -> None:
     """Run the web app until it is stopped."""
     if context.invoked_subcommand is not None:
@@ -24,13 +28,14 @@ def serve(
 
     from api.app import create_server
     from api.core.encryption import FieldCipher
-    from api.core.logs import log_to_standard_error
     from api.core.settings import EncryptionSettings, WebSettings
+    from streams import logs
+    from streams.settings import LogSettings
 
-    settings = WebSettings.model_validate({})
+    logging, settings = LogSettings(), WebSettings.model_validate({})
     # The key is needed also where nothing is encrypted yet: a wrong one shows now, not when a trip has to be booked.
     cipher = FieldCipher.from_setting(EncryptionSettings.model_validate({}).field_keys.get_secret_value())
-    log_to_standard_error()
+    logs.configure(logging.log_format, log_level or logging.log_level)
     server = create_server(
         settings, cipher, host=host or settings.web_host, port=settings.web_port if port is None else port
     )
@@ -40,7 +45,7 @@ def serve(
 
 
 @app.command()
-def samples() -> None:
+def samples(_stack: StackOption = None) -> None:
     """Write the sample's roles, groups, customers, prizes and users where they are missing."""
     from api.core.database import Database
     from api.core.settings import DatabaseSettings
@@ -56,7 +61,9 @@ def samples() -> None:
 
 
 @app.command()
-def logins(*, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+def logins(
+    *, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False, _stack: StackOption = None
+) -> None:
     """Print the sample logins."""
     import json
 
@@ -72,7 +79,7 @@ def logins(*, as_json: Annotated[bool, typer.Option("--json", help="For programs
 
 
 @encryption_app.command("new-key")
-def new_key() -> None:
+def new_key(_stack: StackOption = None) -> None:
     """Print a fresh key for REWARDS_FIELD_KEYS. It is stored nowhere: keep it as docs/encryption.md says."""
     from api.core import encryption
 
@@ -80,7 +87,7 @@ def new_key() -> None:
 
 
 @encryption_app.command()
-def rotate() -> None:
+def rotate(_stack: StackOption = None) -> None:
     """Encrypt anew whatever is not under the first key of REWARDS_FIELD_KEYS. Does nothing the second time.
 
     It may be interrupted and run again at any moment. Exit codes: 0 everything is under the first key; 1 some values cannot be

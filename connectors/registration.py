@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from connectors import watermarks
-from connectors.errors import ConnectError, ConnectUnreachableError
+from connectors.errors import ConnectError
 from connectors.rest import ConnectRest
+from connectors.retry_policy import until
 from connectors.settings import ConnectorSettings
 
 FILES: Final = tuple(Path(__file__).with_name(name) for name in ("warehouse.json", "memberships.json"))
@@ -163,18 +164,7 @@ def _wait(rest: ConnectRest, deadline: float, names: Collection[str], *, retry_f
 
 def patiently(call: Callable[[], T], deadline: float) -> T:
     """Call again while Connect is rebalancing or not there yet, until the deadline (of the monotonic clock)."""
-    while True:
-        try:
-            return call()
-        except ConnectError as error:
-            busy = isinstance(error, ConnectUnreachableError) or error.status in BUSY
-            if not busy or time.monotonic() > deadline:
-                raise
-        time.sleep(POLL_SECONDS)
-
-
-BUSY: Final = {404, 409, 500, 503}
-"""A rebalance; right after its start a worker also answers 404 and 500 for what it has not read yet."""
+    return until(deadline)(call)
 
 
 def state_of(name: str, status: dict[str, Any] | None) -> ConnectorState:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -14,6 +14,12 @@ PROJECT = Path(__file__).resolve().parent.parent
 LOOPBACK = "127.0.0.1"
 NOT_INHERITED = ("REWARDS_", "PG")
 """Settings of another stack, and those of every libpq client: they would send its connections elsewhere."""
+WORKER_SETTINGS = (
+    "REWARDS_PROCESSORS", "REWARDS_GATHER_MS", "REWARDS_CACHED_INVOICES", "REWARDS_BATCH_RECORDS",
+    "REWARDS_RELOAD_QUIET_SECONDS", "REWARDS_RELOAD_MISSING_SHARE_MAX", "REWARDS_RELOAD_MISSING_SECONDS",
+    "REWARDS_BAD_ROWS_IN_A_ROW", "REWARDS_BAD_WINDOW_RECORDS", "REWARDS_BAD_WINDOW_SHARE",
+)  # fmt: skip
+"""How a worker goes about it, wherever it runs: passed on to a stack's processes. Addresses and secrets are the stack's own."""
 JAVA_OPTIONS = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH")
 
 
@@ -62,10 +68,16 @@ class LocalSettings(BaseSettings):
     """Jars, shared by every checkout of a user; unset: `rewards` in the user's cache folder (XDG_CACHE_HOME)."""
     timezone: str = "America/Denver"
     """The zone whose date is the business date; passed on to every process."""
+    log_format: Literal["text", "json"] = "text"
+    """How every process logs, the supervisor included: lines for a person, or JSON; passed on to every process."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Passed on to every process; the supervisor's own lines are few, and stay."""
     hang_seconds: float = Field(60, gt=0)
     """A process that came up and has not answered for so long is started again; services without a port after half of it."""
     log_bytes: int = Field(10_000_000, ge=10_000)
     """A log file that is larger is renamed, and the next one is begun."""
+    metrics: bool = False
+    """Whether worker and lag process show their figures to Prometheus, on loopback, on ports that `rewards status --json` names."""
     log_files: int = Field(3, ge=1, le=100)
     """Older log files that are kept of each process."""
 
@@ -86,6 +98,11 @@ def inherited_environment() -> dict[str, str]:
     past_proxies = ",".join(filter(None, (os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), LOOPBACK)))
     # Java takes the encoding of file names from the locale, whose names our users may write in any letters.
     return kept | {"LC_ALL": "C.UTF-8", "no_proxy": past_proxies, "NO_PROXY": past_proxies}
+
+
+def worker_settings() -> dict[str, str]:
+    """The settings of a worker that this process' environment holds."""
+    return {name: os.environ[name] for name in WORKER_SETTINGS if name in os.environ}
 
 
 def forget_libpq_settings() -> None:

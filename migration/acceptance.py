@@ -12,8 +12,11 @@ from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 from migration.errors import MigrationError, UncoveredError
-from migration.map import DIVISIONS, TABLES, Column, Table
-from migration.rules import Cell, Context, Finding, Key, Raw, Reference, RefusedError, SortOrder, code_of
+from migration.map import DIVISIONS, TABLES
+from migration.mapping import Column, Table
+from migration.rules.numbers import SortOrder
+from migration.rules.references import Reference, code_of
+from migration.rules.rule import Cell, Context, Finding, Key, Raw, RefusedError
 
 Reader: TypeAlias = Callable[[str, Sequence[str]], Iterable[tuple[Raw, ...]]]
 """Legacy table and columns -> its rows, in any order."""

@@ -6,14 +6,16 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
+
+from streams.options import OwnerStackOption, StackOption
 
 if TYPE_CHECKING:
     from migration.acceptance import Zones
     from migration.comparison import Comparison
-    from migration.run import Figures, Options
+    from migration.figures import Options
 
 database_app = typer.Typer(no_args_is_help=True, help="The schema of sunroc_rewards.")
 
@@ -64,12 +66,12 @@ SAMPLE = Path(__file__).parent / "sample" / "rewards_program.sql"
 
 
 @database_app.callback()
-def database() -> None:
+def database(*, _stack: StackOption = None) -> None:
     """Keep `upgrade` a subcommand (Typer would make a single command the group itself)."""
 
 
 @database_app.command()
-def upgrade() -> None:
+def upgrade(*, _stack: StackOption = None) -> None:
     """Bring the schema to the newest version, as its owner (REWARDS_OWNER_DATABASE_URL). Does nothing the second time.
 
     Exit codes: 0 it is the newest; 1 the upgrade failed, and nothing of it stays.
@@ -97,7 +99,7 @@ def migrate_app(demo_server: Callable[[], AbstractContextManager[LegacyServer]])
         app.command()(command)
 
     @app.command()
-    def demo() -> None:
+    def demo(*, _stack: OwnerStackOption = None) -> None:
         """Start a MariaDB with the sample in it, migrate it into this stack, and show plan, run, report and verification.
 
         Exit codes: 0 everything is the same on both sides; 1 something failed or differs.
@@ -122,6 +124,7 @@ def plan(
     legacy_zone: LegacyZone = "America/Denver",
     merge_emails: Merge = None,
     as_json: AsJson = False,
+    _stack: OwnerStackOption = None,
 ) -> None:
     """Read everything and write nothing: what would move, what would be changed or refused and why, and how long a run takes.
 
@@ -138,7 +141,7 @@ def plan(
     # Nothing stays of what is encrypted here, so any key will do.
     cipher = FieldCipher.from_setting(new_key())
     if as_json:
-        _print_json(_told(make_plan(source, options, cipher, terminal.Silence())))
+        _print_json(make_plan(source, options, cipher, terminal.Silence()).told())
         return
     console = terminal.console()
     with terminal.ShownProgress(console, "reading") as progress:
@@ -153,6 +156,7 @@ def run(
     legacy_zone: LegacyZone = "America/Denver",
     merge_emails: Merge = None,
     as_json: AsJson = False,
+    _stack: OwnerStackOption = None,
 ) -> None:
     """Move everything in one transaction, as the schema's owner. Killed or failed, nothing of it stays; run again, nothing changes.
 
@@ -166,7 +170,7 @@ def run(
     options = _options(legacy_zone, strict=strict, merge_emails=merge_emails)
     cipher = FieldCipher.from_setting(EncryptionSettings.model_validate({}).field_keys.get_secret_value())
     if as_json:
-        _print_json(_told(do_run(source, _owner_url(), options, cipher, terminal.Silence())))
+        _print_json(do_run(source, _owner_url(), options, cipher, terminal.Silence()).told())
         return
     console = terminal.console()
     with terminal.ShownProgress(console, "all tables") as progress:
@@ -174,7 +178,7 @@ def run(
     terminal.print_run(console, figures)
 
 
-def verify(source: From, *, as_json: AsJson = False) -> None:
+def verify(source: From, *, as_json: AsJson = False, _stack: OwnerStackOption = None) -> None:
     """Compare every row of every mapped table, value by value: the legacy one after the rules, and the new one.
 
     Zone and merging of e-mails are those of the last run. Exit codes: 0 everything is the same; 1 something differs, and is named.
@@ -215,6 +219,7 @@ def report(
         Path | None, typer.Option("--html", metavar="FILE", help="Write it as a page that needs nothing else.")
     ] = None,
     as_json: AsJson = False,
+    _stack: OwnerStackOption = None,
 ) -> None:
     """Tell what the last run did: counts a table, every changed value by rule, refused rows, sums of points old and new.
 
@@ -241,7 +246,7 @@ def _owner_url() -> str:
 
 
 def _options(legacy_zone: str, *, strict: bool, merge_emails: MergeEmails | None) -> Options:
-    from migration.run import Options
+    from migration.figures import Options
     from migration.settings import ZoneSettings
 
     zones = _zones(legacy_zone, ZoneSettings.model_validate({}).timezone)
@@ -259,36 +264,6 @@ def _zones(legacy: str, business: str) -> Zones:
         raise typer.BadParameter(
             f"{legacy}: no such time zone; write one like America/Denver", param_hint="--legacy-zone"
         ) from error
-
-
-def _told(figures: Figures) -> dict[str, Any]:
-    return {
-        "source": figures.catalog.source,
-        "server": figures.catalog.server,
-        "options": figures.options.told(),
-        "tables": {table.new: table.told() for table in figures.tables},
-        "points": figures.points,
-        "seconds": round(figures.seconds, 3),
-        "left_behind": figures.left_behind,
-        "unknown_tables": figures.survey.unknown_tables,
-        "unknown_columns": figures.survey.unknown_columns,
-        "dropped_columns": figures.survey.dropped,
-        "mapped_columns": {
-            table: {"moved": moved, "found": found} for table, (moved, found) in figures.survey.mapped.items()
-        },
-        "changed": [
-            {"table": table, "column": column, "rule": rule, "values": count}
-            for table, counts in figures.notes.counts.items()
-            for (column, rule), count in counts.items()
-        ],
-        "refused": {
-            table: {
-                "rows": count,
-                "examples": [{"key": key, "reason": reason} for key, reason in figures.notes.reasons[table]],
-            }
-            for table, count in figures.notes.refused.items()
-        },
-    }
 
 
 def _all_same(found: list[Comparison]) -> bool:

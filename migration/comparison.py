@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
-from migration.map import PASSWORD, Table, is_numbered
-from migration.rules import Encrypted, Value
+from migration.map import PASSWORD
+from migration.mapping import Table, is_numbered
+from migration.rules.encrypted import Encrypted
+from migration.rules.rule import Value
 
 Key: TypeAlias = tuple[Any, ...]
 Values: TypeAlias = tuple[Any, ...]

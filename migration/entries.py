@@ -12,7 +12,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from migration.loading import continue_ids, put_off
-from migration.map import TABLES, Entry, Table
+from migration.map import TABLES
+from migration.mapping import Entry, Table
 from migration.target import LOG
 
 _SUBJECTS: Final = {

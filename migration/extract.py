@@ -11,7 +11,7 @@ from api.core.encryption import FieldCipher
 from migration import copytext
 from migration.errors import MigrationError
 from migration.lines import MARK, Query
-from migration.map import Table
+from migration.mapping import Table
 from migration.reading import Reader, not_read, require_computed
 from migration.transform import Transformer, value_place
 

@@ -13,7 +13,7 @@ from pymysql.cursors import SSCursor
 
 from migration.errors import MigrationError
 from migration.map import SORT_ORDERS
-from migration.rules import ENCODINGS
+from migration.rules.characters import ENCODINGS
 
 Connection: TypeAlias = "pymysql.Connection[Any]"
 

@@ -1,7 +1,7 @@
 """The statement that reads a legacy table: a line for COPY for every plain row, a marked one for the others.
 
 Place on the data's way: the loader's reading. Nearly all rows of a real database are plain: the legacy server builds their lines
-itself, and Python hands them on. What is not surely plain (plain.py) comes in hexadecimal, for rules.py. A row that the server
+itself, and Python hands them on. What is not surely plain (plain.py) comes in hexadecimal, for rules/. A row that the server
 builds no line for, for its size, has NULL in the line's place and comes apart.
 """
 
@@ -14,9 +14,9 @@ from typing import Final
 from migration import plain
 from migration.acceptance import Acceptance
 from migration.legacy import LegacyTable, quoted, raw_value
-from migration.map import Column, Table
+from migration.mapping import Column, Table
 from migration.plain import Form, Source
-from migration.rules import Encrypted
+from migration.rules.encrypted import Encrypted
 
 MARK: Final = b"\x01"
 """The first byte of a row that is not plain. A plain line does not hold it."""

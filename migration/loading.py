@@ -15,7 +15,8 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from migration.map import PASSWORD, Column, Table
+from migration.map import PASSWORD
+from migration.mapping import Column, Table
 
 KEPT_SHOWN: Final = 5
 

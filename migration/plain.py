@@ -16,22 +16,12 @@ from zoneinfo import ZoneInfo
 
 from migration.acceptance import Acceptance
 from migration.legacy import LegacyColumn
-from migration.rules import (
-    BIGINT_MAX,
-    Choice,
-    Date,
-    Encrypted,
-    EnrolledOn,
-    Flag,
-    Integer,
-    Moment,
-    MomentWhenTrue,
-    Money,
-    Reference,
-    Rule,
-    Status,
-    Text,
-)
+from migration.rules.dates import Date, EnrolledOn, Moment, MomentWhenTrue
+from migration.rules.encrypted import Encrypted
+from migration.rules.numbers import BIGINT_MAX, Flag, Integer, Money
+from migration.rules.references import Reference
+from migration.rules.rule import Rule
+from migration.rules.texts import Choice, Status, Text
 
 YEARS: Final = range(1970, 2038)
 """Of changes of the clock; other years' moments are all looked at."""

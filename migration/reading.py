@@ -15,8 +15,9 @@ from pymysql.cursors import SSCursor
 
 from migration.errors import MigrationError
 from migration.legacy import Connection, quoted, raw_value
-from migration.map import TABLES, Table
-from migration.rules import Raw
+from migration.map import TABLES
+from migration.mapping import Table
+from migration.rules.rule import Raw
 
 NOT_COMPUTED: Final = 1301
 """MySQL's warning that an outcome was larger than max_allowed_packet, so that NULL stands in its place."""

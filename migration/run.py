@@ -11,21 +11,23 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
 from api.core.encryption import FieldCipher
 from migration import entries, legacy, target
-from migration.acceptance import Acceptance, Zones, accept
+from migration.acceptance import Acceptance, accept
 from migration.connection import division_ids
 from migration.extract import Blocks, Extraction
-from migration.legacy import Catalog, quoted
+from migration.figures import Figures, Options, TableFigures
+from migration.legacy import quoted
 from migration.lines import Query, query
 from migration.loading import Loading, Written, continue_sequence
-from migration.map import TABLES, Table, is_numbered
+from migration.map import TABLES
+from migration.mapping import Table, is_numbered
 from migration.reading import Reader, count, number, points
-from migration.survey import Survey, survey
+from migration.survey import survey
 from migration.transform import Notes, Transformer
 
 
@@ -43,71 +45,6 @@ class Progress(Protocol):
 
     def say(self, what: str) -> None:
         """What is being done where there are no rows to count."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a run is to be done."""
-
-    zones: Zones
-    strict: bool = False
-    merge_emails: bool = False
-
-    def told(self) -> dict[str, Any]:
-        """For the report."""
-        return {
-            "legacy_zone": self.zones.legacy.key,
-            "business_zone": self.zones.business.key,
-            "strict": self.strict,
-            "merge_emails": self.merge_emails,
-        }
-
-
-@dataclass(slots=True)
-class TableFigures:
-    """What became of the rows of a legacy table."""
-
-    old: str
-    new: str
-    read: int = 0
-    written: int = 0
-    kept: int = 0
-    different: int = 0
-    different_keys: tuple[str, ...] = ()
-    rejected: int = 0
-    entries: int = 0
-    highest: int = 0
-    """The highest number in the legacy table: what is numbered after it, the new system has made."""
-    seconds: float = 0.0
-
-    def told(self) -> dict[str, Any]:
-        """For the report."""
-        return {
-            "legacy": self.old, "read": self.read, "written": self.written, "kept": self.kept, "different": self.different,
-            "different_keys": list(self.different_keys), "rejected": self.rejected, "entries": self.entries, "highest": self.highest,
-            "seconds": round(self.seconds, 3),
-        }  # fmt: skip
-
-
-@dataclass(slots=True)
-class Figures:
-    """What a run, or the plan of one, found and did."""
-
-    catalog: Catalog
-    survey: Survey
-    options: Options
-    notes: Notes
-    tables: list[TableFigures] = field(default_factory=list)
-    points: dict[str, dict[str, int]] = field(default_factory=dict)
-    """Kind of entry -> legacy (all rows), refused, log."""
-    left_behind: dict[str, int] = field(default_factory=dict)
-    """Tables that do not move -> rows."""
-    seconds: float = 0.0
-
-    @property
-    def rows(self) -> int:
-        """Rows read."""
-        return sum(table.read for table in self.tables)
 
 
 def plan(address: str, options: Options, cipher: FieldCipher, progress: Progress) -> Figures:
@@ -147,7 +84,7 @@ def run(address: str, owner_url: str, options: Options, cipher: FieldCipher, pro
             target.write_report(connection, figures.notes.findings, figures.notes.rejects)
             _write_entries(connection, figures, options, progress)
             finished_at = dt.datetime.now(dt.UTC)
-            target.write_run(connection, _told(figures, started_at, finished_at))
+            target.write_run(connection, figures.recorded(started_at, finished_at))
             target.tell_pages(connection)
             progress.say("committing")
             connection.commit()
@@ -169,25 +106,6 @@ def _write_entries(connection: Any, figures: Figures, options: Options, progress
                 "refused": table.entry.sign * entries.refused_points(connection, table),
                 "log": points,
             }
-
-
-def _told(figures: Figures, started_at: dt.datetime, finished_at: dt.datetime) -> dict[str, Any]:
-    survey_ = figures.survey
-    return {
-        "source": figures.catalog.source,
-        "server": figures.catalog.server,
-        "options": figures.options.told(),
-        "started_at": started_at,
-        "finished_at": finished_at,
-        "tables": {table.new: table.told() for table in figures.tables},
-        "points": figures.points,
-        "left_behind": {
-            "tables": figures.left_behind,
-            "unknown_tables": survey_.unknown_tables,
-            "unknown_columns": survey_.unknown_columns,
-            "dropped_columns": survey_.dropped,
-        },
-    }
 
 
 @dataclass(slots=True)

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from migration.errors import MigrationError
 from migration.legacy import Catalog
-from migration.map import LEFT_BEHIND, TABLES, Table
-from migration.rules import ENCODINGS
+from migration.map import LEFT_BEHIND, TABLES
+from migration.mapping import Table
+from migration.rules.characters import ENCODINGS
 
 
 @dataclass(slots=True)

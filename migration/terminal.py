@@ -20,8 +20,8 @@ from rich.progress import (
 from rich.table import Table
 
 from migration.comparison import Comparison
+from migration.figures import Figures
 from migration.report import RULES, Report, printable
-from migration.run import Figures
 
 RUN_IN_READINGS: Final = 2.3
 """A run takes about so many times as long as the reading of a plan, as measured (docs/benchmarks.md)."""

@@ -1,6 +1,6 @@
 """A legacy row that is not plain becomes a new one, or a reject; everything that was changed is kept for the report.
 
-Place on the data's way: between the reading (extract.py) and Postgres (target.py). The rules themselves stand in rules.py.
+Place on the data's way: between the reading (extract.py) and Postgres (target.py). The rules themselves stand in rules/.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ from api.core.encryption import FieldCipher, place_in
 from migration import copytext
 from migration.acceptance import Acceptance
 from migration.errors import MigrationError, UncoveredError
-from migration.map import Column, Table
-from migration.rules import Encrypted, Finding, Raw, Reference, RefusedError, Value, decode, key_text
+from migration.mapping import Column, Table
+from migration.rules.characters import decode, key_text
+from migration.rules.encrypted import Encrypted
+from migration.rules.references import Reference
+from migration.rules.rule import Finding, Raw, RefusedError, Value
 
 Row = tuple[Value | bytes, ...]
 """New values in the order of the query's columns; encrypted ones as bytes."""

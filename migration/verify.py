@@ -23,8 +23,12 @@ from migration.comparison import ENTRY, Comparison, Key, Values, match
 from migration.connection import connect, division_ids
 from migration.errors import MigrationError, UncoveredError
 from migration.legacy import Connection, quoted, raw_value
-from migration.map import TABLES, Table, is_numbered
-from migration.rules import Encrypted, Finding, Raw, Reference, RefusedError, key_text
+from migration.map import TABLES
+from migration.mapping import Table, is_numbered
+from migration.rules.characters import key_text
+from migration.rules.encrypted import Encrypted
+from migration.rules.references import Reference
+from migration.rules.rule import Finding, Raw, RefusedError
 
 ROWS_A_FETCH: Final = 2_000
 UNREADABLE: Final = "cannot be decrypted"

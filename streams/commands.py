@@ -1,4 +1,4 @@
-"""Commands of the stream: `rewards worker`, `topics`, `wait`, `day`, `points`."""
+"""Commands of the stream: `rewards worker`, `topics`, `wait`, `day`, `points`, `reload`."""
 
 from __future__ import annotations
 
@@ -8,32 +8,43 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from streams.options import LogLevelOption, MetricsPortOption, StackOption
+
 if TYPE_CHECKING:
     from streams.jobs.waiting import SourceFault
+
+reload_app = typer.Typer(
+    no_args_is_help=True, help="Truncates and new snapshots of a captured table that have not shown all rows again."
+)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def worker(
     *,
-    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+    metrics_port: MetricsPortOption = None,
+    log_level: LogLevelOption = None,
+    _stack: StackOption = None,
 ) -> None:
     """Run one worker in the foreground. Several may run, also on other machines: each takes its share of the partitions.
 
-    Exit codes: 0 stopped by a signal; 65 too many records cannot be used, or a source topic was made anew or lost records (the
-    message says what leads out); 70 a fault of ours (nothing was committed after it).
+    Exit codes: 0 stopped by a signal; 65 a source topic was made anew or lost records (the message says what leads out); 70 a fault of
+    ours (nothing was committed after it).
     """
-    from streams.settings import StreamSettings
+    from streams import logs
+    from streams.settings import LogSettings, MetricsSettings, StreamSettings
     from streams.worker.app import run_worker
 
-    run_worker(StreamSettings(), log_level=log_level)
+    logging, metrics = LogSettings(), MetricsSettings()
+    logs.configure(logging.log_format, log_level or logging.log_level)
+    run_worker(StreamSettings(), metrics.at(metrics_port))
 
 
 topics_app = typer.Typer(invoke_without_command=True)
 
 
 @topics_app.callback()
-def topics(context: typer.Context) -> None:
+def topics(context: typer.Context, *, _stack: StackOption = None) -> None:
     """Create the program's topics where they are missing, and set what differs of the others. Does nothing the second time.
 
     Exit codes: 0 they exist; 1 no broker answers, or one has another number of partitions.
@@ -58,6 +69,7 @@ def adopt_topics(
     names: Annotated[list[str] | None, typer.Argument(metavar="[TOPIC]…", help="Default: all that are read.")] = None,
     *,
     as_json: AsJson = False,
+    _stack: StackOption = None,
 ) -> None:
     """Take source topics as they stand after they were made anew or lost records: they are read from their beginning.
 
@@ -94,13 +106,15 @@ def wait_command(source_faults: Callable[[], list[SourceFault]]) -> Callable[...
         *,
         timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait at most.")] = 60.0,
         as_json: AsJson = False,
+        _stack: StackOption = None,
     ) -> None:
         """Wait until everything committed to the warehouse before this call stands in sunroc_rewards.
 
         Says so only where what is captured was seen to be sound: a table that left its publication sends nothing to wait for, and a topic
         that was made anew may lack what was never read.
 
-        Exit codes: 0 it does; 1 it does not yet, or cannot be known, or something is away (the reason is printed).
+        Exit codes: 0 it does; 1 it does not yet, or a partition is halted, or it cannot be known, or something is away (the reason is
+        printed).
         """
         from streams.errors import SettingsError
         from streams.jobs.adoption import faults_of_topics
@@ -129,6 +143,7 @@ def day(
     to: Annotated[dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Move on to this date.")] = None,
     start: Annotated[dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], hidden=True)] = None,
     as_json: AsJson = False,
+    _stack: StackOption = None,
 ) -> None:
     """Show the business date, or move it on where the stack was started with --business-date.
 
@@ -153,6 +168,7 @@ def points(
     *,
     limit: Annotated[int, typer.Option(min=0, help="Entries of the log to show.")] = 20,
     as_json: AsJson = False,
+    _stack: StackOption = None,
 ) -> None:
     """Show a customer's points a company, what is pending and at risk, and the log that explains them.
 
@@ -169,6 +185,65 @@ def points(
 
         print_report(report)
     if not (report["membership"] or report["companies"] or report["log"]):
+        raise typer.Exit(1)
+
+
+@reload_app.command("status")
+def reload_status(*, as_json: AsJson = False, _stack: StackOption = None) -> None:
+    """Show each truncate or snapshot that is not over: what it has not shown again, what it waits for, and what leads out.
+
+    Exit codes: 0 none of them waits for a person's word; 1 one does, or Postgres does not answer.
+    """
+    from streams.jobs.reloads import describe, read_reloads
+    from streams.settings import StreamSettings
+
+    found = read_reloads(StreamSettings().database_url.get_secret_value())
+    lines = [f"{one.sentence}.{f' Remedy: {one.remedy}.' if one.remedy else ''}" for one in found]
+    text = "\n".join(f"{line[0].upper()}{line[1:]}" for line in lines)
+    _echo([describe(one) for one in found], text or "No reload is open.", as_json=as_json)
+    if any(one.waits_for_a_word for one in found):
+        raise typer.Exit(1)
+
+
+@reload_app.command("accept")
+def reload_accept(
+    topic: Annotated[
+        str | None, typer.Argument(help="invoices, memberships, or a topic's name (default: all).")
+    ] = None,
+    *,
+    as_json: AsJson = False,
+    _stack: StackOption = None,
+) -> None:
+    """Say that what a truncate or a snapshot has not shown again is gone: it is retired at once, and its points are taken.
+
+    Nothing is lost for good: rows that come later count again. Run again, it does nothing.
+
+    Exit codes: 0 it is being retired, or nothing is open; 1 what is missing cannot be known yet, or Postgres does not answer; 2 no
+    such topic.
+    """
+    from streams.jobs.reloads import accept_reloads, describe, this_user, topic_names
+    from streams.settings import StreamSettings
+
+    if topic is not None and topic not in topic_names():
+        raise typer.BadParameter(f"it is one of {', '.join(topic_names())}", param_hint="TOPIC")
+    answers = accept_reloads(StreamSettings().database_url.get_secret_value(), topic, this_user())
+    value = [
+        describe(one.epoch)
+        | {
+            "accepted": one.accepted,
+            "said": one.said,
+            "retired": one.retired,
+            "points": one.points,
+            "pending": one.pending,
+        }
+        for one in answers
+    ]
+    _echo(
+        value,
+        "\n".join(one.said for one in answers) or "No reload is open: there is nothing to accept.",
+        as_json=as_json,
+    )
+    if not all(one.accepted for one in answers):
         raise typer.Exit(1)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 
 class RewardsError(Exception):
     """Anything that this product raises on purpose; its text says what to do."""
@@ -22,12 +24,23 @@ class RecordError(RewardsError):
         self.column = column
 
 
+class TransientKind(StrEnum):
+    """What the world's fault is like, which decides for how long it is met by trying again (retry_policy.py)."""
+
+    AWAY = "away"
+    """Nobody answers, or there is no room: its end is not ours to decide."""
+    CONTENDED = "contended"
+    """Others hold what is wanted: a deadlock, a lock."""
+    UNEXPLAINED = "unexplained"
+    """The server fails at what it should be able to do."""
+
+
 class TransientError(RewardsError):
     """The world is at fault (database away, broker electing a leader): tried again, with the lag in plain sight."""
 
-
-class BadRecordsError(RewardsError):
-    """Too many records cannot be used: something is wrong with the source, so the worker stops instead of emptying it out."""
+    def __init__(self, text: str, *, kind: TransientKind = TransientKind.AWAY) -> None:
+        super().__init__(text)
+        self.kind = kind
 
 
 class InvariantError(RewardsError):

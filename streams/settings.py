@@ -5,10 +5,41 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from typing import Self
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from streams.options import LogFormat, LogLevel
+from streams.source.bad_records import BadRecordLimits
+from streams.state.epochs import ReloadLimits
+
+
+class LogSettings(BaseSettings):
+    """How a process logs (streams/logs.py)."""
+
+    model_config = SettingsConfigDict(env_prefix="REWARDS_", extra="ignore")
+
+    log_format: LogFormat = "text"
+    """`text`: lines for a person; `json`: an object a line, for programs."""
+    log_level: LogLevel = "INFO"
+
+
+class MetricsSettings(BaseSettings):
+    """Where a worker or the lag process shows its figures (streams/metrics.py)."""
+
+    model_config = SettingsConfigDict(env_prefix="REWARDS_", extra="ignore")
+
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    """Each process needs one of its own; 0 takes any that is free, unset shows nothing."""
+    metrics_host: str = "127.0.0.1"
+    """The address to listen on. Whoever reaches it reads the figures: there is no sign-in."""
+
+    def at(self, port: int | None) -> Self:
+        """Return the settings with the port that a command was given, where it was given one."""
+        return self if port is None else self.model_copy(update={"metrics_port": port})
 
 
 class StreamSettings(BaseSettings):
@@ -37,8 +68,33 @@ class StreamSettings(BaseSettings):
     """Invoices kept in a worker's read-through copy."""
     batch_records: int = Field(default=4_000, ge=8)
     """The most records of one sink transaction; also the bound on what waits in memory."""
-    reload_quiet_seconds: float = Field(default=10.0, gt=0)
-    """A truncated table counts as loaded again once no row has come for so long (time of the source)."""
+    reload_quiet_seconds: float = Field(default=300.0, gt=0)
+    """What a truncate or a snapshot has not shown again is retired once nothing of it has come for so long (time of the source)."""
+    reload_missing_share_max: float = Field(default=0.05, ge=0, le=1)
+    """Where more than this share of the live invoices is missing, it is not retired by itself."""
+    reload_missing_seconds: float = Field(default=3_600.0, gt=0)
+    """So long it is waited for then, before a person is asked (`rewards reload accept`)."""
+
+    @property
+    def reload_limits(self) -> ReloadLimits:
+        """How long a reload is waited for."""
+        return ReloadLimits(
+            quiet=dt.timedelta(seconds=self.reload_quiet_seconds),
+            patience=dt.timedelta(seconds=self.reload_missing_seconds),
+            share_max=self.reload_missing_share_max,
+        )
+
+    bad_rows_in_a_row: int = Field(default=10, ge=1)
+    """So many bad rows in a row halt their partition until a person says go on, or their later versions have come."""
+    bad_window_records: int = Field(default=1_000, ge=1, le=100_000)
+    """Records of a partition of which a share may be of bad rows."""
+    bad_window_share: float = Field(default=0.01, ge=0, le=1)
+    """A larger share of bad rows in a full window halts the partition likewise."""
+
+    @property
+    def bad_record_limits(self) -> BadRecordLimits:
+        """The limits from which on bad rows halt a partition."""
+        return BadRecordLimits(self.bad_rows_in_a_row, self.bad_window_records, self.bad_window_share)
 
     @field_validator("timezone")
     @classmethod

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import time
+import logging
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, TopicAlreadyExistsError
 
-from streams.errors import InvariantError, TransientError
+from streams.errors import InvariantError, TransientError, TransientKind
+from streams.retry_policy import GaveUpError, Policy, Retries
 from streams.topics import RECORD_BYTES_MAX, TopicSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+logger = logging.getLogger(__name__)
 
 DAY_MS: Final = 86_400_000
 COMPACTED: Final = {"segment.bytes": "1048576", "segment.ms": "600000", "min.cleanable.dirty.ratio": "0.1"}
@@ -55,14 +58,17 @@ def ensure_topics(bootstrap: str, topics: Iterable[TopicSpec], *, timeout_second
 
 
 def _connect(bootstrap: str, timeout_seconds: float) -> Any:  # noqa: ANN401 -- kafka-python has no types
-    deadline = time.monotonic() + timeout_seconds
-    while True:
-        try:
-            return KafkaAdminClient(bootstrap_servers=bootstrap)
-        except (KafkaConnectionError, KafkaTimeoutError) as error:
-            if time.monotonic() > deadline:
-                raise TransientError(f"no Kafka broker answers at {bootstrap}: {error}") from error
-            time.sleep(0.5)
+    retries = Retries(
+        failing=f"no Kafka broker answers at {bootstrap}",
+        working="a Kafka broker answers",
+        logger=logger,
+        on=(KafkaConnectionError, KafkaTimeoutError),
+        policies={TransientKind.AWAY: Policy(0.25, 2.0, seconds_max=timeout_seconds)},
+    )
+    try:
+        return retries.call(lambda: KafkaAdminClient(bootstrap_servers=bootstrap))
+    except GaveUpError as error:
+        raise TransientError(f"no Kafka broker answers at {bootstrap}: {error.__cause__}") from error
 
 
 def _new_topic(topic: TopicSpec) -> Any:  # noqa: ANN401 -- kafka-python has no types

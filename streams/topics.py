@@ -24,8 +24,8 @@ one comes along in a header. The warehouse's index on `customer_master_id` bound
 most (pglz packs 85 to 1), 1.4 MB in JSON where all is escaped, twice that with the header."""
 
 RECORD_BYTES_MAX: Final = 4 * CAPTURED_RECORD_BYTES_MAX
-"""Of a record of any topic (`max.message.bytes`; `message.max.bytes` of our broker). A dead letter is the largest: the key of what was
-captured, and key and value once more as texts in JSON, at most twice as long where it escapes each quote and backslash again.
+"""Of a record of any topic (`max.message.bytes`; `message.max.bytes` of our broker), with room for what another source may send. A dead
+letter repeats of its record's key and value at most 256 KB each (worker/outputs.py).
 
 Consumers need no limit as high: a broker sends the first batch of a fetch whole, however little was asked for."""
 

@@ -60,6 +60,10 @@ class Topic:
     """Source transaction -> `event_count` of each of its END records."""
     marks: dict[int, int] = field(default_factory=dict)
     """Partition -> the watermarks' latest mark."""
+    commits: dict[int, int] = field(default_factory=dict)
+    """Partition -> the highest LSN of a last commit (the first of `sequence`) that a record bore."""
+    late: set[int] = field(default_factory=set)
+    """Rows that came for the first time, in any partition, after a later transaction: what is sent again could not be told by its LSN."""
     _consumer: Any = None
 
     @contextmanager
@@ -101,7 +105,15 @@ class Topic:
         elif value["op"] == "c":
             block = value["transaction"]
             event = Event(block["id"].partition(":")[0], block["total_order"])
-            self.rows.setdefault(value["after"]["transaction_id"], []).append(event)
+            events = self.rows.setdefault(value["after"]["transaction_id"], [])
+            commit, highest = (
+                int(orjson.loads(value["source"]["sequence"])[0]),
+                self.commits.get(partition.partition, 0),
+            )
+            if commit < highest and not events:
+                self.late.add(value["after"]["transaction_id"])
+            self.commits[partition.partition] = max(commit, highest)
+            events.append(event)
 
     def until(self, reached: Callable[[], bool]) -> None:
         """Read until it is so."""
@@ -127,6 +139,8 @@ class Outcome:
 
     rows: int
     missing: int
+    late: int
+    """Rows that came for the first time after a later transaction, by the LSN of the last commit."""
     sent_twice: int
     reordered: int
     """Rows sent more than once whose `total_order` differed between the times."""
@@ -207,6 +221,7 @@ class Writer:
         transactions, self.written = self.written, []
         outcome = count(self._topic, transactions)
         self._topic.rows.clear()
+        self._topic.late.clear()
         self._topic.ends.clear()
         self._topic.begins.clear()
         return outcome
@@ -289,6 +304,7 @@ def count(topic: Topic, transactions: list[list[int]]) -> Outcome:
     return Outcome(
         rows=len(written),
         missing=len(written) - topic.seen(written),
+        late=len(topic.late),
         sent_twice=sum(len(events) - 1 for events in again),
         reordered=sum(len({event.total_order for event in events}) > 1 for events in again),
         transactions=len(by_transaction),

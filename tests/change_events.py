@@ -56,9 +56,11 @@ class Source:
     """(customer_master_id of the key, value)."""
     lsn: int = 1_000
     transaction: int = 700
+    last_commit_lsn: int = 1_000
 
     def begin(self) -> None:
         self.transaction += 1
+        self.last_commit_lsn = self.lsn
         self.lsn += 100
 
     def insert(self, row: dict[str, Any]) -> None:
@@ -129,6 +131,7 @@ class Source:
             "table": table or self.table,
             "txId": self.transaction,
             "lsn": self.lsn,
+            "sequence": f'["{self.last_commit_lsn}","{self.lsn}"]',
         }
         self.events.append(
             (customer, orjson.dumps({"before": before, "after": after, "source": source, "op": op, "ts_ms": 0}))

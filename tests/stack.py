@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from connectors.local.folder import StackFolder
 
 PROJECT = Path(__file__).resolve().parent.parent
 UP_SECONDS = 400
+RELOADS = {"REWARDS_RELOAD_QUIET_SECONDS": "3"}
 T = TypeVar("T")
 
 
@@ -44,6 +46,8 @@ class Stack:
         return done
 
     def up(self, *options: str, environment: dict[str, str] | None = None) -> None:
+        """Start it. A reload's end is waited for a moment, not minutes, unless the environment says otherwise."""
+        environment = RELOADS | (dict(os.environ) if environment is None else environment)
         self.command("up", "--detach", *options, timeout=UP_SECONDS, environment=environment)
 
     def down(self) -> None:

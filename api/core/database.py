@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Request
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, sessionmaker
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 CONNECT_TIMEOUT_SECONDS = 3
 QUERY_TIMEOUT_MS = 10_000
@@ -59,6 +62,11 @@ def _read_session(request: Request) -> Iterator[Session]:
 def _write_session(request: Request) -> Iterator[Session]:
     with _database(request).write_sessions.begin() as session:
         yield session
+
+
+def stream_cursor(session: Session) -> Cursor:
+    """Return a cursor in the session's transaction: what the stream has as a command is psycopg2's."""
+    return cast("Cursor", session.connection().connection.cursor())
 
 
 # The scope "function" ends the transaction before the response is sent: no answer tells of what is not committed, and a

@@ -14,11 +14,12 @@ from collections.abc import Callable
 import psycopg2
 from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, connection
 
+from streams.errors import TransientKind
+from streams.retry_policy import Policy, Retries
+
 LOG = logging.getLogger(__name__)
 
 CHANNEL = "points_changed"
-FIRST_PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 5.0
 
 Changed = Callable[[frozenset[str] | None], None]
 """Receives the customers that changed; None means that any may have."""
@@ -38,28 +39,36 @@ class Listener:
 
     async def run(self) -> None:
         """Listen until cancelled."""
-        pause = FIRST_PAUSE_SECONDS
+        retries = Retries(
+            failing="not listening",
+            working="listening again",
+            logger=LOG,
+            on=(psycopg2.Error,),
+            policies={TransientKind.AWAY: Policy(0.1, 5.0)},
+            say=lambda error: str(error).strip(),
+        )
         while True:
+            connection = await retries.acall(self._connected_anew)
             try:
-                connection = await asyncio.to_thread(self._connect)
-            except psycopg2.Error as error:
-                self._gone(error)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-                continue
-            try:
-                pause = FIRST_PAUSE_SECONDS
                 self.alive, self.reason = True, ""
                 self._connected(True)
                 # Changes during the gap were not heard. The tables hold them, so every open page is read again.
                 self._changed(None)
-                self._gone(await self._until_lost(connection))
+                lost = await self._until_lost(connection)
+                LOG.warning("no longer listening", extra={"channel": CHANNEL, "reason": str(lost).strip()})
+                self._gone(lost)
             finally:
                 connection.close()
 
+    async def _connected_anew(self) -> connection:
+        try:
+            return await asyncio.to_thread(self._connect)
+        except psycopg2.Error as error:
+            self._gone(error)
+            raise
+
     def _gone(self, error: BaseException) -> None:
         self.alive, self.reason = False, type(error).__name__
-        LOG.warning("not listening", extra={"channel": CHANNEL, "reason": str(error).strip()})
         self._connected(False)
 
     def _connect(self) -> connection:

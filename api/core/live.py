@@ -10,16 +10,27 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.core.errors import NotFound
+from streams.errors import TransientKind
+from streams.retry_policy import Policy, Retries
 
 LOG = logging.getLogger(__name__)
 
 QUEUE_UPDATES = 50
-RETRY_SECONDS = 1.0
+RETRIES = Retries(
+    failing="a live page cannot be read",
+    working="live pages are read again",
+    logger=LOG,
+    on=(SQLAlchemyError,),
+    policies={TransientKind.AWAY: Policy(0.5, 5.0)},
+    # Its text holds the query's values.
+    say=lambda error: type(error).__name__,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,16 +143,10 @@ class Live:
 
     async def _refresh(self, subject: _Subject) -> None:
         while subject.dirty:
-            subject.dirty = False
             try:
-                picture = await asyncio.to_thread(subject.read)
+                picture = await RETRIES.acall(partial(_read, subject))
             except NotFound:
                 return
-            except SQLAlchemyError as error:
-                LOG.warning("live page could not be read", extra={"reason": type(error).__name__})
-                subject.dirty = True
-                await asyncio.sleep(RETRY_SECONDS)
-                continue
             self._tell(subject, picture)
             await asyncio.sleep(self._interval_seconds)
 
@@ -166,6 +171,12 @@ class Live:
             subscriber.clear()
             subscriber.needs_all = True
             self._mark(subject)
+
+
+async def _read(subject: _Subject) -> Picture:
+    # A change that comes while this reads marks the subject again.
+    subject.dirty = False
+    return await asyncio.to_thread(subject.read)
 
 
 def _difference(before: Picture | None, after: Picture) -> Update:

@@ -9,6 +9,7 @@ import logging
 import secrets
 import time
 
+import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -55,7 +56,9 @@ class Edge:
             await send(message)
 
         try:
-            await self.app(scope, receive, send_with_headers)
+            # Every line that is logged for the request bears its id.
+            with structlog.contextvars.bound_contextvars(request_id=request_id):
+                await self.app(scope, receive, send_with_headers)
         except Exception:
             # The fault is logged and answered already. Raising it further would log it twice and close the connection.
             if not scope["state"].get("fault_is_answered"):

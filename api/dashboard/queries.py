@@ -1,13 +1,30 @@
-"""Reads how far each agent is behind, by partition, as the lag process (streams/lag) measured it last."""
+"""Reads how far each agent is behind, as the lag process (streams/lag) measured it last, and the reloads that are not over."""
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from typing import NamedTuple
+
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
+from api.core.database import stream_cursor
 from api.core.permissions import Viewer
 from api.dashboard.report import LagReport, PartitionLag, report_lag
-from streams.postgres.models import ConsumerLag
+from streams.generation import LIVE
+from streams.postgres.epochs import open_epochs, retirement
+from streams.postgres.models import ConsumerLag, PartitionProgress
+from streams.state.epochs import OpenEpoch
+
+
+class Reload(NamedTuple):
+    """A truncate or a snapshot that is not over, and what its end would take now."""
+
+    epoch: OpenEpoch
+    missing: int
+    """Invoices (or memberships) with a row that was not shown again."""
+    points: int
+    """What the invoices concerned are worth."""
+    pending: int
 
 
 def read_lag(session: Session, viewer: Viewer) -> LagReport:
@@ -26,6 +43,25 @@ def read_lag(session: Session, viewer: Viewer) -> LagReport:
             ConsumerLag.member,
             ConsumerLag.measured_at,
             func.extract("epoch", func.clock_timestamp() - ConsumerLag.measured_at),
-        ).order_by(ConsumerLag.consumer_group, ConsumerLag.agent, ConsumerLag.topic, ConsumerLag.partition)
+            PartitionProgress.halted_at,
+            PartitionProgress.halted_reason,
+        )
+        .outerjoin(
+            PartitionProgress,
+            and_(
+                PartitionProgress.topic == ConsumerLag.topic,
+                PartitionProgress.partition == ConsumerLag.partition,
+                ConsumerLag.consumer_group == LIVE.application_id,
+            ),
+        )
+        .order_by(ConsumerLag.consumer_group, ConsumerLag.agent, ConsumerLag.topic, ConsumerLag.partition)
     )
-    return report_lag([PartitionLag(*row[:10], max(0.0, float(row[10]))) for row in rows])
+    measured = [PartitionLag(*row[:10], max(0.0, float(row[10])), row.halted_at, row.halted_reason) for row in rows]
+    return report_lag(measured, open_epochs(stream_cursor(session)))
+
+
+def read_reloads(session: Session, viewer: Viewer) -> list[Reload]:
+    """Return the truncates and snapshots that are not over, with what would be taken now; `Forbidden` outside of the office."""
+    viewer.require_office()
+    cursor = stream_cursor(session)
+    return [Reload(epoch, *retirement(cursor, epoch)) for epoch in open_epochs(cursor)]

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final, Literal
 
+from streams.state.epochs import OpenEpoch
+
 STALE_SECONDS: Final = 5.0
 """The lag process measures every second: after so long it is down, or cannot reach Kafka."""
 BEHIND_SECONDS: Final = 5.0
@@ -31,6 +33,9 @@ class PartitionLag:
     measured_at: dt.datetime
     age_seconds: float
     """The time since the measurement, by the database's clock."""
+    halted_at: dt.datetime | None = None
+    """Since when it waits for a person's word, for too many of its rows cannot be used."""
+    halted_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,11 @@ class AgentLag:
         return sum(row.member is None for row in self.partitions)
 
     @property
+    def halted(self) -> list[PartitionLag]:
+        """The partitions that wait for a person's word."""
+        return [row for row in self.partitions if row.halted_at is not None]
+
+    @property
     def state(self) -> str:
         """How the agent does, in words."""
         if self.unowned_partitions == len(self.partitions):
@@ -69,6 +79,8 @@ class AgentLag:
         if self.unowned_partitions:
             plural = "" if self.unowned_partitions == 1 else "s"
             return f"{self.unowned_partitions} partition{plural} without a reader"
+        if self.halted:
+            return f"{len(self.halted)} partition{'' if len(self.halted) == 1 else 's'} halted"
         if self.lag_seconds_max >= BEHIND_SECONDS:
             return "Behind"
         return "Keeping up" if self.lag_records else "Caught up"
@@ -76,7 +88,7 @@ class AgentLag:
     @property
     def tone(self) -> Literal["good", "warn", "bad"]:
         """The color of the state."""
-        if self.unowned_partitions:
+        if self.unowned_partitions or self.halted:
             return "bad"
         return "warn" if self.lag_seconds_max >= BEHIND_SECONDS else "good"
 
@@ -89,6 +101,13 @@ class LagReport:
     age_seconds: float
     """The time since the latest measurement of any partition; 0 where there is none."""
     agents: list[AgentLag]
+    reloads: list[OpenEpoch]
+    """Truncates and snapshots that are not over."""
+
+    @property
+    def waiting(self) -> list[OpenEpoch]:
+        """Those that lack so many rows that they wait for them, or for a person."""
+        return [one for one in self.reloads if one.remedy is not None]
 
     def bar(self, row: PartitionLag) -> float:
         """Return how much of a partition's bar is filled, in percent."""
@@ -96,11 +115,14 @@ class LagReport:
         return round(100 * row.lag_records / full, 1)
 
 
-def report_lag(rows: Sequence[PartitionLag]) -> LagReport:
+def report_lag(rows: Sequence[PartitionLag], reloads: Sequence[OpenEpoch] = ()) -> LagReport:
     """Group the measurements by agent and judge their age."""
     agents = [
         AgentLag(name, consumer_group, list(found))
         for (consumer_group, name), found in groupby(rows, key=lambda row: (row.consumer_group, row.agent))
     ]
     age_seconds = min((row.age_seconds for row in rows), default=0.0)
-    return LagReport("none" if not rows else "stale" if age_seconds > STALE_SECONDS else "fresh", age_seconds, agents)
+    state: Literal["none", "stale", "fresh"] = (
+        "none" if not rows else "stale" if age_seconds > STALE_SECONDS else "fresh"
+    )
+    return LagReport(state, age_seconds, agents, list(reloads))

@@ -20,6 +20,8 @@ class PartitionLagOut(Shape):
     member: str | None
     measured_at: dt.datetime
     age_seconds: float
+    halted_at: dt.datetime | None
+    halted_reason: str | None
 
 
 class AgentLagOut(Shape):
@@ -33,9 +35,29 @@ class AgentLagOut(Shape):
     partitions: list[PartitionLagOut]
 
 
+class ReloadOut(Shape):
+    """A truncate or a snapshot of a captured table that has not shown all rows again."""
+
+    topic: str
+    what: Literal["invoices", "memberships"]
+    kind: str
+    happened_at: dt.datetime
+    over: bool
+    missing: int | None
+    live: int | None
+    waits_for: str | None
+    waits_until: dt.datetime | None
+    waits_for_a_word: bool
+    accepted_at: dt.datetime | None
+    accepted_by: str | None
+    sentence: str
+    remedy: str | None
+
+
 class LagOut(Shape):
     """The lag of every agent."""
 
     state: Literal["none", "stale", "fresh"]
     age_seconds: float
     agents: list[AgentLagOut]
+    reloads: list[ReloadOut]

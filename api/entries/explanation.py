@@ -42,6 +42,11 @@ def explain_cause(data: Mapping[str, Any], sentence: str) -> str:
             return f"{named} of the warehouse changed (source position {data['lsn']})."
         case "day":
             return f"The business date became {day(dt.date.fromisoformat(data['business_date']))}."
+        case "reload" | "snapshot" if data.get("before"):
+            name = (
+                "The table of enrolments was loaded again" if data["kind"] == "reload" else "A new snapshot was taken"
+            )
+            return f"{name} without this customer's enrolment (source position {data['lsn']})."
         case "reload":
             return f"The table was loaded again without these rows (source position {data['lsn']})."
         case "snapshot":
@@ -68,7 +73,7 @@ def _reward(entry: Entry) -> str:
 
 def _reward_gone(entry: Entry, settled_on: dt.date | None, deadline_on: dt.date | None) -> str:
     name = _name(entry)
-    if entry.cause_data.get("kind") == "enrolment":
+    if entry.cause_data.get("kind") == "enrolment" or "before" in entry.cause_data:
         return f"{name} no longer earns points here: the enrolment changed"
     if settled_on is None and deadline_on is None:
         return f"{name} no longer earns points: none of its lines counts any more"

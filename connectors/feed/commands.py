@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from connectors.options import StackOption
+
 if TYPE_CHECKING:
     from connectors.feed.business_date import BusinessDate
     from connectors.feed.warehouse import Warehouse
@@ -46,6 +48,7 @@ def feed(
     chunks: Annotated[int, typer.Option(min=1, help="Transactions of the reload; 1: all in one.")] = 1,
     forever: Annotated[bool, typer.Option("--forever", help="The same as --rows 0.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    _stack: StackOption = None,
 ) -> None:
     """Write realistic changes into the warehouse: invoices, payments, credits, corrections, moves, deletes.
 

@@ -28,7 +28,7 @@ DEFAULT: Final = PROJECT / ".rewards"
 PORTS: Final = range(20_000, 32_000)
 """Below the range that the system takes the near ends of its own connections from: what is free here stays free."""
 ROLES: Final = ("postgres", "warehouse", "rewards_owner", "rewards_app", "debezium")
-LISTENERS: Final = ("postgres", "kafka", "kafka_controller", "connect", "web")
+LISTENERS: Final = ("postgres", "kafka", "kafka_controller", "connect", "web", "worker_metrics", "lag_metrics")
 HOST: Final = LOOPBACK
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -194,17 +193,22 @@ def _maven(store: Path, arriving: Arriving = lambda _have, _all: None) -> MavenC
 def _download(maven: MavenContext, jar: Jar) -> Path:
     import requests
 
-    for attempt in range(1, ATTEMPTS + 1):
+    from connectors.retry_policy import downloading
+
+    def resolve_jar() -> Path:
         artifact = maven.project(jar.group, jar.artifact).at_version(jar.version).artifact()
         try:
             return Path(artifact.resolve())
-        except (requests.RequestException, RuntimeError, OSError) as error:
+        except failures:
             # A download that broke off leaves its beginning where the client would take it for the whole.
             (maven.repo_cache / jar.path).unlink(missing_ok=True)
-            if attempt == ATTEMPTS:
-                raise DownloadError(f"{jar.name} could not be downloaded in {ATTEMPTS} attempts: {error}") from error
-            time.sleep(2.0**attempt)
-    raise AssertionError
+            raise
+
+    failures = (requests.RequestException, RuntimeError, OSError)
+    try:
+        return downloading(ATTEMPTS, *failures)(resolve_jar)
+    except failures as error:
+        raise DownloadError(f"{jar.name} could not be downloaded in {ATTEMPTS} attempts: {error}") from error
 
 
 def _sha256(path: Path) -> str:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import datetime as dt
 import logging
 import logging.handlers
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -23,6 +20,7 @@ from connectors.local import binaries, jars, leftovers, restarts, stack
 from connectors.local.folder import StackFolder
 from connectors.local.groups import ask_to_end
 from connectors.local.logs import LogLimits
+from connectors.local.own_process import stopping_signals, supervisor_log
 from connectors.local.pulse import halted
 from connectors.local.states import State
 from connectors.local.supervisor import Supervisor
@@ -43,8 +41,21 @@ def prepare(settings: LocalSettings) -> None:
     binaries.java(settings.java_home)
 
 
-def run(folder: StackFolder, settings: LocalSettings, wanted: stack.Wanted, shown: Shown) -> int | None:
+def run(
+    folder: StackFolder,
+    settings: LocalSettings,
+    wanted: stack.Wanted,
+    shown: Shown,
+    formatter: logging.Formatter | None = None,
+) -> int | None:
     """Start the stack and supervise it until SIGINT, SIGTERM or SIGHUP; then stop all of it.
+
+    Args:
+        folder: of the stack.
+        settings: where programs are found, and the limits.
+        wanted: what to start.
+        shown: called with the state whenever it changes.
+        formatter: writes the supervisor's own log (that of the other processes, from cli.py).
 
     Returns:
         The signal where it ended a start that was not done yet.
@@ -56,7 +67,7 @@ def run(folder: StackFolder, settings: LocalSettings, wanted: stack.Wanted, show
     """
     forget_libpq_settings()
     folder.create()
-    with folder.locked(), _signals() as (stop, received), _logging(folder, settings):
+    with folder.locked(), stopping_signals() as (stop, received), supervisor_log(folder, settings, formatter):
         leftovers.end(folder)
         restarts.clear(folder)
         came_up = False
@@ -255,41 +266,3 @@ def _own_entry() -> dict[str, Any]:
         "state": "running",
         "restarts": 0,
     }
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[tuple[threading.Event, list[int]]]:
-    """An event that is set by the signals on which a stack is stopped, and those that came."""
-    stop = threading.Event()
-    received: list[int] = []
-
-    def handle(number: int, _frame: object) -> None:
-        received.append(number)
-        stop.set()
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, handle) for number in numbers}
-    try:
-        yield stop, received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def _logging(folder: StackFolder, settings: LocalSettings) -> Iterator[None]:
-    """The supervisor's own log, beside those of its children."""
-    handler = logging.handlers.RotatingFileHandler(
-        folder.logs / "supervisor.log", maxBytes=settings.log_bytes, backupCount=settings.log_files
-    )
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logger = logging.getLogger("connectors.local")
-    logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
-    logger.propagate = False
-    logger.info("supervisor %d starts at %s", os.getpid(), dt.datetime.now(dt.UTC).isoformat(timespec="seconds"))
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        handler.close()

@@ -18,22 +18,15 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-
-import psutil
+from typing import Any, Final
 
 from connectors.errors import StackError
 from connectors.local import accounts, binaries, mariadb_choice
 from connectors.local.folder import HOST, PORTS
+from connectors.local.mariadb_server import USER, Server, words
 from connectors.settings import LocalSettings, inherited_environment
 
-if TYPE_CHECKING:
-    from pymysql.connections import Connection
-    from pymysql.cursors import Cursor
-
-USER: Final = "legacy"
 SETTINGS: Final[Mapping[str, str]] = {
     "bind_address": HOST,
     # Relative to the data folder, where the server stands: a socket's whole path may have 107 characters.
@@ -48,70 +41,12 @@ SETTINGS: Final[Mapping[str, str]] = {
     "innodb_buffer_pool_size": "256M",
     # Written at each commit, forced to the disk once a second: what is lost with the machine is loaded again.
     "innodb_flush_log_at_trx_commit": "2",
-    # A script is sent as one packet (see Server.load).
+    # A script is sent as one packet (see mariadb_server.py).
     "max_allowed_packet": "1G",
 }
 START_SECONDS: Final = 60
 STOP_SECONDS: Final = 30
 LOG_LINES: Final = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A MariaDB that runs."""
-
-    pid: int
-    port: int
-    name: str
-    """Which MariaDB it is: `system-10.11.19`, `embedded-11.4.5`."""
-    password: str = field(repr=False)
-
-    @property
-    def url(self) -> str:
-        """Its address for a user who may do everything, password included: for settings and environments, not for logs."""
-        return f"mysql://{USER}:{self.password}@{HOST}:{self.port}/"
-
-    @property
-    def alive(self) -> bool:
-        """Whether its process still runs."""
-        try:
-            return psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
-
-    def connect(self, database: str | None = None, *, client_flag: int = 0) -> Connection[Cursor]:
-        """Connect as the user who may do everything; text is utf8mb4, and each statement commits itself."""
-        import pymysql
-
-        return pymysql.connect(
-            host=HOST, port=self.port, user=USER, password=self.password, database=database, charset="utf8mb4",
-            autocommit=True, client_flag=client_flag,
-        )  # fmt: skip
-
-    def load(self, script: Path) -> int:
-        """Run an SQL script, such as a dump; returns how many of its statements were run.
-
-        It is sent as it stands, in one packet of at most 1 GB, and the server takes it apart: quotes, comments and encodings
-        mean what they mean there. Commands of a client's own (`DELIMITER`, `source`) mean nothing.
-
-        Raises:
-            StackError: the server refused a statement; what came before it stays done.
-
-        """
-        import pymysql
-        from pymysql.constants import CLIENT
-
-        done = 0
-        with self.connect(client_flag=CLIENT.MULTI_STATEMENTS) as connection, connection.cursor() as cursor:
-            try:
-                # As bytes: a dump may hold another encoding than Python would make of it.
-                cursor.execute(script.read_bytes())  # type: ignore[call-overload]
-                done = 1
-                while cursor.nextset():
-                    done += 1
-            except pymysql.Error as error:
-                raise StackError(f"{script.name}: MariaDB refused statement {done + 1}: {_words(error)}") from error
-        return done
 
 
 @contextmanager
@@ -274,7 +209,7 @@ def _await_up(server: Server, process: subprocess.Popen[bytes], home: Path) -> N
             if time.monotonic() > deadline:
                 last = _last_lines(home / "mariadb.log")
                 raise StackError(
-                    f"MariaDB does not answer after {START_SECONDS} s ({_words(error)}); its log ends with: {last}"
+                    f"MariaDB does not answer after {START_SECONDS} s ({words(error)}); its log ends with: {last}"
                 ) from error
             time.sleep(0.05)
         else:
@@ -296,8 +231,3 @@ def _free_port() -> int:
 
 def _last_lines(log: Path) -> str:
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:])
-
-
-def _words(error: Exception) -> str:
-    """What the server said, without the number that PyMySQL puts in front."""
-    return str(error.args[-1]) if error.args else type(error).__name__

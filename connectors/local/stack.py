@@ -16,7 +16,7 @@ from connectors.local.jars import JarCache
 from connectors.local.pulse import Pulse
 from connectors.local.units import MARK, Child, Step, Unit
 from connectors.rest import DIRECT
-from connectors.settings import LocalSettings, inherited_environment
+from connectors.settings import LocalSettings, inherited_environment, worker_settings
 
 PORTLESS: Final = {"worker", "lag", "feed"}
 """Found to hang by the system's own count, with a limit of its own (pulse.py)."""
@@ -165,6 +165,8 @@ class _Builder:
         """A service that nothing needs to come up, and that no port tells the health of."""
         service = self._service(name, arguments, after)
         server = self._ports["postgres" if name == "feed" else "kafka"]
+        if self._settings.metrics and (port := self._ports.get(f"{name}_metrics")):
+            service.environment = {**service.environment, "REWARDS_METRICS_PORT": str(port)}
         service.essential, service.pulse, service.hang_seconds = False, Pulse(server), self._settings.hang_seconds / 2
         return service
 
@@ -185,7 +187,8 @@ class _Builder:
         return (sys.executable, "-m", "cli", *arguments, "--data", str(self._folder.path))
 
     def _rewards_environment(self) -> dict[str, str]:
-        return self._environment | self._folder.environment()
+        logging = {"REWARDS_LOG_FORMAT": self._settings.log_format, "REWARDS_LOG_LEVEL": self._settings.log_level}
+        return self._environment | worker_settings() | self._folder.environment() | logging
 
     @property
     def _java(self) -> binaries.Java:

@@ -132,6 +132,14 @@ def print_status(state: dict[str, Any]) -> None:
     for finding in (finding for one in state["sources"] for finding in one["findings"]):
         said = f"{finding['message']} ({finding['remedy']})"
         console.print(Text(said, "red" if finding["severity"] == "error" else "yellow"), soft_wrap=True)
+    if state["reloads"] is None or state["halted_partitions"] is None:
+        unseen = "Whether a reload or a partition waits for a word cannot be seen: the database does not answer."
+        console.print(unseen, soft_wrap=True)
+    for one in state["halted_partitions"] or ():
+        console.print(Text(one["sentence"], "red"), soft_wrap=True)
+    for one in state["reloads"] or ():
+        said = one["sentence"] + (f" ({one['remedy']})" if one["remedy"] else "")
+        console.print(Text(said, "red" if one["waits_for_a_word"] else "yellow"), soft_wrap=True)
     console.print(
         f"stack {state['state']}; business date {state['business_date']}; web {state['web']};"
         f" kafka {state['kafka']}; connect {state['connect']}"

@@ -32,14 +32,26 @@ ADDED = (
     ("partition_progress", sa.Column("halted_at", sa.DateTime(timezone=True))),
     ("partition_progress", sa.Column("halted_reason", sa.Text())),
     ("partition_progress", sa.Column("accept_bad_until", sa.BigInteger(), server_default="0", nullable=False)),
-    ("source_epochs", sa.Column("missing_invoices", sa.BigInteger())),
-    ("source_epochs", sa.Column("live_invoices", sa.BigInteger())),
+    (
+        "partition_progress",
+        sa.Column(
+            "bad_records",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'::jsonb"),
+            nullable=False,
+        ),
+    ),
+    ("source_epochs", sa.Column("missing", sa.BigInteger())),
+    ("source_epochs", sa.Column("live", sa.BigInteger())),
     ("source_epochs", sa.Column("counted_at", sa.DateTime(timezone=True))),
+    ("source_epochs", sa.Column("waits_for", sa.Text())),
+    ("source_epochs", sa.Column("waits_until", sa.DateTime(timezone=True))),
     ("source_epochs", sa.Column("accepted_at", sa.DateTime(timezone=True))),
     ("source_epochs", sa.Column("accepted_by", sa.Text())),
     ("dead_letters", sa.Column("topic_id", sa.Text())),
     ("dead_letters", sa.Column("row_id", sa.BigInteger())),
     ("dead_letters", sa.Column("status", sa.Text(), server_default="open", nullable=False)),
+    ("dead_letters", sa.Column("retry_requested_at", sa.DateTime(timezone=True))),
     ("dead_letters", sa.Column("attempts", sa.BigInteger(), server_default="1", nullable=False)),
     ("dead_letters", sa.Column("decided_at", sa.DateTime(timezone=True))),
     ("dead_letters", sa.Column("decided_by", sa.Text())),
@@ -105,11 +117,20 @@ def upgrade() -> None:
         postgresql_nulls_not_distinct=True,
     )
     op.create_check_constraint(
-        op.f("ck_dead_letters_status"), "dead_letters", "status IN ('open', 'accepted', 'retried', 'discarded')"
+        op.f("ck_dead_letters_status"),
+        "dead_letters",
+        "status IN ('open', 'accepted', 'retried', 'discarded', 'superseded')",
     )
     op.create_index(
-        "ix_dead_letters_open", "dead_letters", ["topic", "partition"], postgresql_where=sa.text("status = 'open'")
+        "ix_dead_letters_open",
+        "dead_letters",
+        ["topic", "partition", "row_id"],
+        postgresql_where=sa.text("status = 'open'"),
     )
+    op.create_index(
+        "ix_dead_letters_retry", "dead_letters", ["id"], postgresql_where=sa.text("retry_requested_at IS NOT NULL")
+    )
+    op.create_index("ix_memberships_oldest_position", "memberships", ["oldest_snapshot_lsn", "oldest_lsn"])
     op.execute(CAUSES)
     op.execute(AWAITED)
     op.execute(VERSIONS)

@@ -1,11 +1,16 @@
-"""What `rewards points` prints for a person."""
+"""What `rewards points` and `rewards dead-letters list` print for a person."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from streams.jobs.dead_letters import Letters
+from streams.postgres.halts import REMEDY
 
 
 def print_report(report: dict[str, Any]) -> None:
@@ -22,6 +27,50 @@ def print_report(report: dict[str, Any]) -> None:
     _print_rows(console, "At risk", report["at_risk_invoices"], ("company", "document", "at_risk", "at_risk_on"))
     log = ("id", "effective_on", "company", "document", "kind", "stage", "delta", "points_after", "cause")
     _print_rows(console, "Why (newest first)", report["log"], log)
+
+
+def letters_as_data(found: Letters) -> dict[str, Any]:
+    """Return the letters as JSON has them."""
+    return {
+        "count": found.count,
+        "open_count": found.open_count,
+        "halted": [{**asdict(one), "remedy": REMEDY} for one in found.halted],
+        "dead_letters": [asdict(letter) for letter in found.letters],
+    }
+
+
+def print_letters(found: Letters) -> None:
+    """Print dead letters and halted partitions."""
+    console = Console(highlight=False)
+    for halted in found.halted:
+        console.print(Text(halted.sentence, "red"), soft_wrap=True)
+    if not found.letters:
+        console.print("No dead letters.")
+        return
+    table = Table("id", "topic", "partition", "offset", "row", "status", "since", "reason", box=None)
+    for letter in found.letters:
+        said = f"{letter.reason}: {letter.detail}"
+        if letter.note:
+            said += f" ({letter.note})"
+        table.add_row(
+            str(letter.id),
+            letter.topic,
+            str(letter.partition),
+            str(letter.offset),
+            "" if letter.row_id is None else str(letter.row_id),
+            "being retried" if letter.is_being_retried else letter.status,
+            f"{letter.decided_at or letter.recorded_at:%Y-%m-%d %H:%M:%S}",
+            Text("".join(c if c.isprintable() else "\ufffd" for c in said)),
+        )
+    console.print(table)
+    if found.count > len(found.letters):
+        console.print(f"The newest {len(found.letters)} of {found.count}; --limit shows more.")
+    if found.open_count:
+        console.print(
+            "Correct the rows in the warehouse, or `rewards dead-letters accept|retry|discard ID…|--all`;"
+            " each says with --help what it does.",
+            soft_wrap=True,
+        )
 
 
 def _member_of(membership: dict[str, Any] | None) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.errors import TransientError
+from streams.postgres.halts import find_halted
 from streams.postgres.reevaluations import find_unfinished
 from streams.postgres.session import connect, faults
 from streams.topics import INVOICES, MEMBERSHIPS, PARTITIONS
@@ -31,6 +32,8 @@ UPDATE public.rewards_watermarks AS w SET mark = next.mark, marked_at = clock_ti
 
 
 SOUND_POLL_SECONDS: Final = 0.25
+HALTED_SECONDS: Final = 5.0
+"""A halted partition may go on by itself where its rows' later versions are on the way; after so long only a person helps."""
 
 
 class SourceFault(NamedTuple):
@@ -72,9 +75,10 @@ def wait_until_caught_up(
     connection = connect(database_url, name="rewards wait")
     try:
         connection.autocommit = True
-        quiet = 0
+        quiet, halted_since = 0, None
         while True:
-            missing = _missing(connection, marks)
+            missing, halted = _missing(connection, marks)
+            halted_since = (halted_since or time.monotonic()) if halted else None
             quiet = 0 if missing else quiet + 1
             late = time.monotonic() - started > timeout_seconds
             if quiet >= QUIET_POLLS:
@@ -84,6 +88,8 @@ def wait_until_caught_up(
                 if late or any(fault.lasting for fault in faults_seen):
                     raise NotCaughtUpError(f"what was captured is worked off, but {_said(faults_seen)}")
                 time.sleep(SOUND_POLL_SECONDS)
+            elif halted_since is not None and time.monotonic() - halted_since > HALTED_SECONDS:
+                raise NotCaughtUpError(f"not caught up, and waiting does not help: {'; '.join(halted)}")
             elif missing and late:
                 missing += [fault.text for fault in topic_faults() + source_faults()]
                 raise NotCaughtUpError(f"not caught up after {timeout_seconds:g} s: {'; '.join(missing)}")
@@ -116,9 +122,11 @@ def _mark(url: str) -> int:
     return int(found[0][0])
 
 
-def _missing(connection: Connection, marks: dict[str, int]) -> list[str]:
+def _missing(connection: Connection, marks: dict[str, int]) -> tuple[list[str], list[str]]:
+    """Return, in words, what has not come, and which partitions wait for a person."""
     with faults(), connection.cursor() as cursor:
-        missing = []
+        halted = [one.sentence for one in find_halted(cursor)]
+        missing = list(halted)
         for topic, mark in marks.items():
             cursor.execute(
                 "SELECT count(*) FILTER (WHERE mark >= %s), max(marked_at) FROM partition_progress WHERE topic = %s",
@@ -135,4 +143,4 @@ def _missing(connection: Connection, marks: dict[str, int]) -> list[str]:
                 missing.append(
                     f"{PARTITIONS - passed} of {PARTITIONS} partitions of {topic} have not come so far ({seen})"
                 )
-        return missing or find_unfinished(cursor)
+        return missing or find_unfinished(cursor), halted

@@ -9,7 +9,8 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Status = Literal["ok", "behind", "stalled", "unowned", "lost"]
+Status = Literal["ok", "behind", "stalled", "unowned", "lost", "halted"]
+"""halted: the partition waits for a person, since too many of its rows cannot be used; Postgres says so (process.py), whatever the lag."""
 
 BEHIND_SECONDS: Final = 5.0
 """Offsets are committed every few seconds, so that a healthy agent shows a small lag between two commits."""

@@ -1,4 +1,4 @@
-"""What is due by time: the business date, the ends of reloads, and the invoices that wait for either. Read and kept in Postgres.
+"""What is due by time: the business date, what a reload left to retire, and the invoices that wait for either. Read in Postgres.
 
 Place on the data's way: worker/scheduler.py asks and sends what it finds through Kafka; `rewards wait` asks whether anything is left.
 Every question goes by an index; none reads all invoices.
@@ -10,16 +10,19 @@ import datetime as dt
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
+from streams.postgres.epochs import open_epochs
 from streams.state.causes import RELOAD, SNAPSHOT
 from streams.state.changes import Reevaluation
 from streams.state.positions import lsn_text
-from streams.topics import INVOICES, MEMBERSHIPS, PARTITIONS
+from streams.topics import INVOICES, MEMBERSHIPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+SESSION: Final = "SET jit = off; SET enable_seqscan = off"
+"""For a session that asks again and again: a plan that reads all invoices, made before statistics knew better, would cost seconds."""
 PASS_MAX: Final = 20_000
 """Invoices found at once, so that a day on which very many are due does not fill the memory."""
 
@@ -35,42 +38,29 @@ _COMPLETE: Final = """
 SELECT i.customer_master_id, i.id::text, 'transaction', i.awaiting FROM partition_progress AS p
 JOIN invoices AS i ON i.partition = p.partition AND i.awaiting IS NOT NULL
 WHERE p.topic = %(invoices)s AND i.awaiting IS DISTINCT FROM p.last_transaction AND NOT EXISTS (
-  SELECT 1 FROM source_epochs AS e WHERE e.topic = p.topic AND e.ready_at IS NULL
+  SELECT 1 FROM source_epochs AS e WHERE e.topic = p.topic AND e.ready_at IS NULL AND e.closed_at IS NULL
     AND (i.oldest_snapshot_lsn, i.oldest_lsn) < (e.snapshot_lsn, e.lsn))
 LIMIT %(limit)s
 """
 
+# More of a transaction that is too large for one batch may come: its invoices cannot be evaluated yet, whatever is gone of them.
 _GONE: Final = """
 SELECT i.customer_master_id, i.id::text, e.kind, COALESCE(NULLIF(e.lsn, 0), e.snapshot_lsn) FROM source_epochs AS e
-JOIN invoices AS i ON (i.oldest_snapshot_lsn, i.oldest_lsn) < (e.snapshot_lsn, e.lsn)
+CROSS JOIN LATERAL (SELECT customer_master_id, id FROM invoices AS i
+  WHERE (oldest_snapshot_lsn, oldest_lsn) < (e.snapshot_lsn, e.lsn) AND NOT EXISTS (SELECT 1 FROM partition_progress AS p
+    WHERE p.topic = e.topic AND p.partition = i.partition AND p.last_transaction = i.awaiting)
+  ORDER BY oldest_snapshot_lsn, oldest_lsn LIMIT %(limit)s OFFSET 0) AS i
 WHERE e.topic = %(invoices)s AND e.ready_at IS NOT NULL AND e.closed_at IS NULL LIMIT %(limit)s
 """
 
 _GONE_MEMBERSHIPS: Final = """
 SELECT m.customer_master_id, NULL, e.kind, COALESCE(NULLIF(e.lsn, 0), e.snapshot_lsn) FROM source_epochs AS e
-JOIN memberships AS m ON (m.oldest_snapshot_lsn, m.oldest_lsn) < (e.snapshot_lsn, e.lsn)
+CROSS JOIN LATERAL (SELECT customer_master_id FROM memberships WHERE (oldest_snapshot_lsn, oldest_lsn) < (e.snapshot_lsn, e.lsn)
+  ORDER BY oldest_snapshot_lsn, oldest_lsn LIMIT %(limit)s OFFSET 0) AS m
 WHERE e.topic = %(memberships)s AND e.ready_at IS NOT NULL AND e.closed_at IS NULL LIMIT %(limit)s
 """
 
-# A snapshot is over where its last record, the watermark's, has come by; a truncate's reload once nothing that stood before has
-# been shown again for a while, by the source's own time, which the watermarks carry.
-_READY: Final = """
-UPDATE source_epochs AS e SET ready_at = now() WHERE e.ready_at IS NULL AND NOT EXISTS (
-  SELECT 1 FROM partition_progress AS p WHERE p.topic = e.topic AND NOT CASE e.kind
-    WHEN 'snapshot' THEN p.snapshot_lsn > e.snapshot_lsn OR (p.snapshot_lsn = e.snapshot_lsn AND p.snapshot_done)
-    ELSE (p.mark_snapshot_lsn, p.mark_lsn) > (e.snapshot_lsn, e.lsn) AND p.marked_at >= %(quiet)s + greatest(e.happened_at,
-      (SELECT max(q.reloaded_at) FROM partition_progress AS q WHERE q.topic = e.topic)) END)
-AND (SELECT count(*) FROM partition_progress AS p WHERE p.topic = e.topic) = %(partitions)s
-"""
-
-_CLOSED: Final = """
-UPDATE source_epochs AS e SET closed_at = now() WHERE e.closed_at IS NULL AND e.ready_at IS NOT NULL AND NOT CASE
-  WHEN e.topic = %(invoices)s THEN EXISTS (SELECT 1 FROM invoices AS i
-    WHERE (i.oldest_snapshot_lsn, i.oldest_lsn) < (e.snapshot_lsn, e.lsn))
-  ELSE EXISTS (SELECT 1 FROM memberships AS m WHERE (m.oldest_snapshot_lsn, m.oldest_lsn) < (e.snapshot_lsn, e.lsn)) END
-"""
-
-_NAMES: Final = {"invoices": INVOICES.name, "memberships": MEMBERSHIPS.name, "partitions": PARTITIONS}
+_NAMES: Final = {"invoices": INVOICES.name, "memberships": MEMBERSHIPS.name}
 
 
 def open_day(cursor: Cursor, now: dt.datetime, timezone: str) -> None:
@@ -82,38 +72,32 @@ def open_day(cursor: Cursor, now: dt.datetime, timezone: str) -> None:
     )
 
 
-def move_epochs(cursor: Cursor, quiet: dt.timedelta) -> None:
-    """Note which reloads are over, and which of them have nothing left to retire."""
-    cursor.execute(_READY, {**_NAMES, "quiet": quiet})
-    cursor.execute(_CLOSED, _NAMES)
-
-
 def find_reevaluations(cursor: Cursor, limit: int = PASS_MAX) -> list[Reevaluation]:
-    """Return what must be evaluated again, each once."""
+    """Return what must be evaluated again, each once; what is gone of an invoice is said first, for that is the cause then."""
     found: dict[tuple[str, object], Reevaluation] = {}
-    for question in (_BY_DATE, _COMPLETE):
-        cursor.execute(question, {**_NAMES, "limit": limit})
-        for row in cursor.fetchall():
-            found.setdefault((row[0], row[1]), Reevaluation(*row))
     for question in (_GONE, _GONE_MEMBERSHIPS):
         cursor.execute(question, {**_NAMES, "limit": limit})
         for customer, number, kind, lsn in cursor.fetchall():
             cause = RELOAD if kind == "truncate" else SNAPSHOT
             found.setdefault((customer, number), Reevaluation(customer, number, cause, lsn_text(lsn)))
+    for question in (_BY_DATE, _COMPLETE):
+        cursor.execute(question, {**_NAMES, "limit": limit})
+        for row in cursor.fetchall():
+            found.setdefault((row[0], row[1]), Reevaluation(*row))
     return list(found.values())
 
 
 def find_unfinished(cursor: Cursor) -> list[str]:
     """Return, in words, what the stream still has to do by time; empty when nothing is left."""
+    if epochs := open_epochs(cursor):
+        # What waits for them is found by reading all that waits: not several times a second.
+        return [epoch.sentence + (f" ({epoch.remedy})" if epoch.remedy else "") for epoch in epochs]
     unfinished = []
     if due := find_reevaluations(cursor, limit=1):
         unfinished.append(f"an invoice is to be evaluated again ({due[0].kind} {due[0].of})")
-    cursor.execute(
-        "SELECT kind, topic, ready_at IS NULL FROM source_epochs WHERE closed_at IS NULL ORDER BY happened_at LIMIT 1"
-    )
-    for kind, topic, unready in cursor.fetchall():
-        state = "has not shown all its rows again" if unready else "is being evaluated"
-        unfinished.append(f"{topic} {state} after a {kind}")
+    cursor.execute("SELECT 1 FROM dead_letters WHERE retry_requested_at IS NOT NULL AND status = 'open' LIMIT 1")
+    if cursor.fetchone():
+        unfinished.append("a dead letter is to be tried again")
     cursor.execute("SELECT 1 FROM invoices WHERE awaiting IS NOT NULL LIMIT 1")
     if cursor.fetchone():
         unfinished.append("an invoice awaits the rest of its source transaction")

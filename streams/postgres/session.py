@@ -11,7 +11,7 @@ import psycopg2
 import psycopg2.extras
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from streams.errors import InvariantError, RefusedError, TransientError
+from streams.errors import InvariantError, RefusedError, TransientError, TransientKind
 from streams.generation import LIVE, Generation
 
 _LIVENESS: Final[dict[str, Any]] = {
@@ -26,6 +26,12 @@ _LIVENESS: Final[dict[str, Any]] = {
 _REFUSED: Final = ("22", "23", "54")
 """SQLSTATE classes of what a record's content came to: data that does not fit, a constraint, a limit of the program. Asked again, Postgres
 says the same, though psycopg2 has some of them (54) among the errors of the world."""
+
+
+_AWAY: Final = ("08", "53", "57P")
+"""SQLSTATEs of a server that is not there for us: the connection, room (disk, memory, connections), a shutdown."""
+_CONTENDED: Final = ("40", "55", "25P03", "57014")
+"""Rolled back for others, a lock that others hold, a time-out that ended it."""
 
 
 def connect(url: str, *, name: str, generation: Generation = LIVE) -> Connection:
@@ -57,5 +63,12 @@ def faults() -> Iterator[None]:
         if (error.pgcode or "").startswith(_REFUSED):
             raise RefusedError(f"Postgres refused what we wrote: {error}".strip()) from error
         if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError | psycopg2.InternalError):
-            raise TransientError(f"Postgres: {error}".strip()) from error
+            raise TransientError(f"Postgres: {error}".strip(), kind=kind_of(error.pgcode)) from error
         raise InvariantError(f"Postgres refused what we wrote: {error}".strip()) from error
+
+
+def kind_of(sqlstate: str | None) -> TransientKind:
+    """Return the kind of a fault that Postgres gives; without a SQLSTATE nobody answered."""
+    if sqlstate is None or sqlstate.startswith(_AWAY):
+        return TransientKind.AWAY
+    return TransientKind.CONTENDED if sqlstate.startswith(_CONTENDED) else TransientKind.UNEXPLAINED

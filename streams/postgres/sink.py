@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from streams.calculator.terms import Terms
 from streams.errors import InvariantError
 from streams.generation import LIVE, Generation
-from streams.postgres import sql
+from streams.postgres import letters, sql
+from streams.postgres.letters import KeptLetter, Settled
 from streams.postgres.rowtext import (
     entry_line,
     invoice_line,
@@ -31,6 +32,7 @@ from streams.postgres.sql import Prepared
 from streams.postgres.steps import Step, columns, notification, progress_columns, totals
 from streams.postgres.terms import read_terms
 from streams.source.records import DeadLetter
+from streams.state.causes import RELOAD, SNAPSHOT
 from streams.state.changeset import Changeset, Entry, EvaluationContext, LoadedState
 from streams.state.invoices import InvoiceId, InvoiceState
 from streams.state.memberships import MembershipState
@@ -131,15 +133,17 @@ class SinkTransaction:
         rows = cursor.fetchall()
         if not rows:
             raise InvariantError("business_day has no row; `rewards database upgrade` writes it")
-        self.progress: dict[tuple[str, int], Progress] = {(row[0], row[1]): Progress(*row[:7]) for row in rows}
-        day, terms_id, *epochs = rows[0][7:]
+        self.progress: dict[tuple[str, int], Progress] = {(row[0], row[1]): Progress(*row[:11]) for row in rows}
+        day, terms_id, retired_by, *epochs = rows[0][11:]
         self.context = EvaluationContext(
             day,
             terms_of(cursor, terms_id),
             terms_id,
             retired_before=_position(epochs[0:2]),
+            retired_by=SNAPSHOT if retired_by == "snapshot" else RELOAD,
             suspect_before=_position(epochs[2:4]),
             memberships_retired_before=_position(epochs[4:6]),
+            memberships_suspect_before=_position(epochs[6:8]),
         )
 
     def read(
@@ -187,18 +191,33 @@ class SinkTransaction:
                 sql.WRITE_EPOCH, (epoch.topic, *epoch.position, epoch.kind, timestamp(epoch.happened_ms))
             )
         if dead_letters:
-            letters = [(d.topic, d.partition, d.offset, d.key, d.value, d.reason, d.detail) for d in dead_letters]
-            self._cursor.execute(sql.WRITE_DEAD_LETTERS, columns(letters))
+            letters.write(self._cursor, dead_letters)
         self._run(
             *totals(changeset),
             *notification(changeset),
-            (sql.WRITE_PROGRESS, progress_columns(progress, changeset.reloaded_ms)),
+            (sql.WRITE_PROGRESS, progress_columns(progress, changeset)),
             (sql.READ_TOTALS, (text_array(customers),)),
         )
         found: dict[str, dict[str, list[int]]] = {customer: {} for customer in customers}
         for customer, company, *figures in self._cursor.fetchall():
             found[customer][company] = figures
         return Written(found, entry_ids)
+
+    def read_letters(self, numbers: Sequence[int]) -> list[KeptLetter]:
+        """Return those of the dead letters that are still to be tried again."""
+        return letters.read(self._cursor, numbers) if numbers else []
+
+    def settle_letters(self, settled: Sequence[Settled], superseded: Sequence[tuple[str, int, int, int]]) -> None:
+        """Write down, after the batch, how letters that were tried again came out, and of which rows a later record has come.
+
+        Args:
+            settled: the letters that were tried again.
+            superseded: topic, partition, row, and the later record's offset.
+        """
+        if superseded:
+            letters.supersede(self._cursor, superseded)
+        if settled:
+            letters.settle(self._cursor, settled, list({partition for _, partition in self.progress}))
 
     def _run(self, *steps: Step, begin: bool = False) -> None:
         """Run statements in one round trip; the cursor has the last one's rows."""

@@ -70,21 +70,24 @@ READ_CONTEXT: Final = Prepared(
     "read_context",
     """
 SELECT p.topic, p.partition, p.snapshot_lsn, p.snapshot_offset, p.snapshot_done, p.next_offset, p.last_transaction,
+  p.accept_bad_until, p.bad_records, p.halted_reason, EXISTS (SELECT 1 FROM dead_letters AS l
+    WHERE l.topic = p.topic AND l.partition = p.partition AND l.status = 'open'),
   d.business_date, (SELECT max(id) FROM program_terms),
-  retired.snapshot_lsn, retired.lsn, suspect.snapshot_lsn, suspect.lsn, memberships.snapshot_lsn, memberships.lsn
+  retired.kind, retired.snapshot_lsn, retired.lsn, suspect.snapshot_lsn, suspect.lsn, memberships.snapshot_lsn, memberships.lsn,
+  joining.snapshot_lsn, joining.lsn
 FROM partition_progress AS p
 CROSS JOIN business_day AS d
-LEFT JOIN LATERAL (SELECT snapshot_lsn, lsn FROM source_epochs WHERE topic = $2 AND ready_at IS NOT NULL
-  ORDER BY snapshot_lsn DESC, lsn DESC LIMIT 1) AS retired ON true
-LEFT JOIN LATERAL (SELECT snapshot_lsn, lsn FROM source_epochs WHERE topic = $2
-  ORDER BY snapshot_lsn DESC, lsn DESC LIMIT 1) AS suspect ON true
-LEFT JOIN LATERAL (SELECT snapshot_lsn, lsn FROM source_epochs WHERE topic = $3 AND ready_at IS NOT NULL
-  ORDER BY snapshot_lsn DESC, lsn DESC LIMIT 1) AS memberships ON true
+LEFT JOIN LATERAL (SELECT snapshot_lsn, lsn, kind FROM source_epochs WHERE topic = $2 AND ready_at IS NOT NULL
+  ORDER BY 1 DESC, 2 DESC LIMIT 1) AS retired ON true
+LEFT JOIN LATERAL (SELECT snapshot_lsn, lsn FROM source_epochs WHERE topic = $2 ORDER BY 1 DESC, 2 DESC LIMIT 1) AS suspect ON true
+LEFT JOIN LATERAL (SELECT snapshot_lsn, lsn FROM source_epochs WHERE topic = $3 AND ready_at IS NOT NULL ORDER BY 1 DESC, 2 DESC
+  LIMIT 1) AS memberships ON true
+LEFT JOIN LATERAL (SELECT snapshot_lsn, lsn FROM source_epochs WHERE topic = $3 ORDER BY 1 DESC, 2 DESC LIMIT 1) AS joining ON true
 WHERE p.partition = ANY($1)
 """,
     ("smallint[]", "text", "text"),
 )
-"""A row a locked partition; the context is the same in each. Not one statement with the lock: what it reads must be seen after that."""
+"""A row a locked partition, with the same context. Not one statement with the lock: what it reads must be seen after that."""
 
 _INVOICE_COLUMNS: Final = """
   i.id::text, i.customer_master_id, i.company, i.system_name, i.document, i.transaction_id, i.partition, i.rows::text, i.revision,
@@ -240,38 +243,23 @@ UPDATE partition_progress AS p SET snapshot_lsn = n.snapshot_lsn, snapshot_offse
   mark_snapshot_lsn = CASE WHEN n.mark > p.mark THEN n.mark_snapshot_lsn ELSE p.mark_snapshot_lsn END,
   mark_lsn = CASE WHEN n.mark > p.mark THEN n.mark_lsn ELSE p.mark_lsn END,
   marked_at = CASE WHEN n.mark > p.mark THEN n.marked_at ELSE p.marked_at END,
-  reloaded_at = greatest(p.reloaded_at, n.reloaded_at), ignored_rows = p.ignored_rows + n.ignored_rows
+  reloaded_at = greatest(p.reloaded_at, n.reloaded_at), ignored_rows = p.ignored_rows + n.ignored_rows,
+  bad_records = n.bad_records, halted_reason = n.halted_reason,
+  halted_at = CASE WHEN n.halted_reason IS NOT NULL THEN COALESCE(p.halted_at, now()) END
 FROM unnest($1, $2, $3, $4, $5, $6, $7, $8,
-  $9, $10, $11, $12, $13) AS n (topic, partition, snapshot_lsn,
+  $9, $10, $11, $12, $13, $14, $15) AS n (topic, partition, snapshot_lsn,
   snapshot_offset, snapshot_done, next_offset, last_transaction, mark, mark_snapshot_lsn, mark_lsn, marked_at, reloaded_at,
-  ignored_rows)
+  ignored_rows, bad_records, halted_reason)
 WHERE p.topic = n.topic AND p.partition = n.partition
 """,
     (
-        "text[]",
-        "smallint[]",
-        "bigint[]",
-        "bigint[]",
-        "boolean[]",
-        "bigint[]",
-        "text[]",
-        "bigint[]",
-        "bigint[]",
-        "bigint[]",
-        "timestamptz[]",
-        "timestamptz[]",
-        "bigint[]",
+        "text[]", "smallint[]", "bigint[]", "bigint[]", "boolean[]", "bigint[]", "text[]", "bigint[]", "bigint[]", "bigint[]",
+        "timestamptz[]", "timestamptz[]", "bigint[]", "jsonb[]", "text[]",
     ),
-)
+)  # fmt: skip
 
 WRITE_EPOCH: Final = """
 INSERT INTO source_epochs (topic, snapshot_lsn, lsn, kind, happened_at) VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
-"""
-
-WRITE_DEAD_LETTERS: Final = """
-INSERT INTO dead_letters (topic, partition, "offset", key, value, reason, detail)
-SELECT * FROM unnest(%s::text[], %s::smallint[], %s::bigint[], %s::bytea[], %s::bytea[], %s::text[], %s::text[])
-ON CONFLICT DO NOTHING
 """
 
 SEED_PROGRESS: Final = """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -12,7 +12,7 @@ from streams.postgres.rowtext import plain_array, text_array, timestamp
 from streams.postgres.sql import Prepared
 from streams.state.changeset import Changeset
 from streams.state.progress import Progress
-from streams.topics import INVOICES
+from streams.topics import INVOICES, MEMBERSHIPS
 
 Step = tuple[Prepared, Sequence[object]]
 """A statement with its parameters."""
@@ -69,11 +69,12 @@ def notifications(customers: Iterable[str]) -> list[str]:
     return payloads
 
 
-def progress_columns(progress: Iterable[Progress], reloaded_ms: Mapping[int, int]) -> list[list[Any]]:
+def progress_columns(progress: Iterable[Progress], changeset: Changeset) -> list[list[Any]]:
     """Return the parameters of sql.WRITE_PROGRESS."""
     rows = []
+    reloaded_ms = {INVOICES.name: changeset.reloaded_ms, MEMBERSHIPS.name: changeset.memberships_reloaded_ms}
     for p in progress:
-        reloaded = reloaded_ms.get(p.partition) if p.topic == INVOICES.name else None
+        reloaded = reloaded_ms.get(p.topic, {}).get(p.partition)
         rows.append(
             (
                 p.topic,
@@ -89,6 +90,8 @@ def progress_columns(progress: Iterable[Progress], reloaded_ms: Mapping[int, int
                 None if p.marked_ms is None else timestamp(p.marked_ms),
                 None if reloaded is None else timestamp(reloaded),
                 p.ignored_rows,
+                orjson.dumps(p.bad_records).decode(),
+                p.halted_reason,
             )
         )
     return columns(rows)

@@ -30,7 +30,8 @@ _ADOPT: Final = """
 UPDATE partition_progress AS p SET topic_id = n.id, next_offset = n.earliest,
   snapshot_offset = CASE WHEN n.anew THEN n.earliest ELSE least(p.snapshot_offset, n.last) END,
   accept_bad_until = CASE WHEN n.anew THEN 0 ELSE least(p.accept_bad_until, n.last) END,
-  halted_at = CASE WHEN n.anew THEN NULL ELSE p.halted_at END, halted_reason = CASE WHEN n.anew THEN NULL ELSE p.halted_reason END
+  halted_at = CASE WHEN n.anew THEN NULL ELSE p.halted_at END, halted_reason = CASE WHEN n.anew THEN NULL ELSE p.halted_reason END,
+  bad_records = CASE WHEN n.anew THEN '{}' ELSE p.bad_records END
 FROM unnest(%s::smallint[], %s::bigint[], %s::bigint[]) AS m (partition, earliest, last), (VALUES (%s, %s)) AS k (id, anew),
   LATERAL (SELECT m.*, k.*) AS n
 WHERE p.topic = %s AND p.partition = n.partition

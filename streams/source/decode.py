@@ -107,8 +107,6 @@ def _take_invoice_row(envelope: Envelope) -> None:
             event.ignored = now is None
         except RecordError as error:
             event.error = error
-    if event.error is not None:
-        event.row_id = _row_id(after or before, "transaction_id")
     # The old version goes wherever the new one does not take its place: a delete, a row that became bad or of no type or of nobody,
     # that moved to another invoice or has another primary key.
     if gone is not None and (
@@ -117,6 +115,8 @@ def _take_invoice_row(envelope: Envelope) -> None:
         event.rows.append(gone)
     if now is not None:
         event.rows.append(now)
+    if event.error is not None or not event.rows:
+        event.row_id = _row_id(after or before, "transaction_id")
 
 
 def _take_membership(envelope: Envelope) -> None:
@@ -133,12 +133,12 @@ def _take_membership(envelope: Envelope) -> None:
             now = _membership(_present(after))
         except RecordError as error:
             event.error = error
-    if event.error is not None:
-        event.row_id = _row_id(after or before, "id")
     if gone is not None and (now is None or now[:2] != gone[:2]):
         event.memberships.append(gone)
     if now is not None:
         event.memberships.append(now)
+    if event.error is not None or not event.memberships:
+        event.row_id = _row_id(after or before, "id")
 
 
 def _row_id(row: Columns | None, column: str) -> int | None:

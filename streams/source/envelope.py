@@ -68,4 +68,18 @@ def _event(source: dict[str, Any], counted: dict[str, Any] | None) -> ChangeEven
     # The watermarks are the last table of a snapshot: theirs is another transaction, so that it closes the rows'.
     part = f"snapshot{'-end' if is_watermark else ''}@{lsn}" if snapshot else source["txId"]
     order = counted["total_order"] if counted else 0
-    return ChangeEvent(f"{name}:{part}", lsn, snapshot, source["ts_ms"], order, is_watermark=is_watermark)
+    return ChangeEvent(
+        f"{name}:{part}",
+        lsn,
+        snapshot,
+        source["ts_ms"],
+        order,
+        0 if snapshot else _last_commit_lsn(source.get("sequence")),
+        is_watermark=is_watermark,
+    )
+
+
+def _last_commit_lsn(sequence: str | None) -> int:
+    """Return the first of the two LSNs that Debezium writes as a text of JSON, `["24023119","24023128"]`; 0 where it is not known."""
+    lsn = orjson.loads(sequence)[0] if sequence else None
+    return int(lsn) if lsn else 0

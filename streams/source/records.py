@@ -5,6 +5,7 @@ Place on the data's way: decode.py makes these; the partition buffers cut them i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -46,6 +47,10 @@ class ChangeEvent:
     """Milliseconds since 1970, time of the source."""
     order: int = 0
     """The event's place in its transaction, from 1; 0 where the connector does not say."""
+    last_commit_lsn: int = 0
+    """LSN of the commit before the event's transaction: higher in each later one; 0 where the connector does not say."""
+    sent_again: bool = False
+    """A later transaction has come by before it: it was sent again after a fault, and says nothing of what is complete."""
     rows: list[RowChange] = field(default_factory=list)
     memberships: list[MembershipChange] = field(default_factory=list)
     is_watermark: bool = False
@@ -55,7 +60,16 @@ class ChangeEvent:
     ignored: bool = False
     error: RecordError | None = None
     row_id: int | None = None
-    """Of the row that cannot be used, where the event still says it."""
+    """Of the row that cannot be used or says nothing that counts, where the event still says it."""
+
+    def row_ids(self) -> Iterator[int]:
+        """Yield the rows that the event is about, by their numbers in the source."""
+        if self.row_id is not None:
+            yield self.row_id
+        for change in self.rows:
+            yield change.transaction_id
+        for membership in self.memberships:
+            yield membership.row_id
 
 
 @dataclass(slots=True)
@@ -71,6 +85,10 @@ class DecodedRecord:
     """Key and bytes only where there is an error to keep them with."""
 
 
+DETAIL_CHARACTERS_MAX = 500
+"""Of what is said of an error: it may name a value of any length."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A record that cannot be used, with its place, its bytes and the reason."""
@@ -82,3 +100,4 @@ class DeadLetter:
     value: bytes | None
     reason: str
     detail: str
+    row_id: int | None = None

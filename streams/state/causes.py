@@ -19,6 +19,8 @@ SNAPSHOT: Final = "snapshot"
 """A new snapshot did not show these rows."""
 TRANSACTION: Final = "transaction"
 """The rest of a source transaction that was too large for one batch."""
+RETRY: Final = "retry"
+"""A dead letter is tried again: what it says counts as the change that it always was."""
 
 _ROWS_NAMED: Final = 3
 """How many rows a cause names before it only counts them."""
@@ -37,7 +39,8 @@ class Cause(NamedTuple):
     rows: tuple[int, ...] = ()
     row_count: int = 0
     details: Mapping[str, Any] = _NOTHING
-    """What belongs to the kind: `business_date`; `lsn`; of an enrolment what it was `before` and is `after`."""
+    """What belongs to the kind: `business_date`; `lsn`; of an enrolment what it was `before` and is `after`, also of one that a
+    reload or a snapshot did not show again."""
 
     @classmethod
     def of_reevaluation(cls, kind: str, of: str) -> Self:
@@ -55,6 +58,10 @@ class Cause(NamedTuple):
         """Return this cause as that of an enrolment; either side is `reward_group_id` and `enrolled_on`, or None."""
         return self._replace(kind=ENROLMENT, details={"before": before, "after": after})
 
+    def of_retired_membership(self, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Self:
+        """Return the cause of a reload's or a snapshot's end as that of a membership that it did not show again."""
+        return self._replace(details={**self.details, "before": before, "after": after})
+
     @property
     def sentence(self) -> str:
         """For plain SQL: `change of row 17 at 0/1A2B3C4`, `day 2026-05-02`, `enrolment on 2011-01-15`."""
@@ -69,11 +76,17 @@ class Cause(NamedTuple):
             case "day":
                 return f"day {details['business_date']}"
             case "reload":
-                return f"reload after the truncate at {details['lsn']}"
+                return f"reload after the truncate at {details['lsn']}{self._without}"
             case "snapshot":
-                return f"snapshot at {details['lsn']}"
+                return f"snapshot at {details['lsn']}{self._without}"
             case _:
                 return f"{self.kind} {details.get('of', '')}".strip()
+
+    @property
+    def _without(self) -> str:
+        """Of a membership that was not shown again: which."""
+        before = self.details.get("before")
+        return f" without the enrolment on {before['enrolled_on']}" if before else ""
 
     def data(self) -> dict[str, Any]:
         """As `point_entries.cause_data` holds it."""

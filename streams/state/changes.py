@@ -38,9 +38,9 @@ class Reevaluation(NamedTuple):
     customer_master_id: str
     invoice_id: InvoiceId | None
     kind: str
-    """Why: causes.DAY, RELOAD, SNAPSHOT or TRANSACTION."""
+    """Why: causes.DAY, RELOAD, SNAPSHOT or TRANSACTION; RETRY names a dead letter instead of an invoice."""
     of: str
-    """Which one: the date, the LSN of the truncate or the snapshot, the source transaction."""
+    """Which one: the date, the LSN of the truncate or the snapshot, the source transaction, the dead letter."""
 
 
 @dataclass(slots=True)
@@ -56,3 +56,5 @@ class SourceTransaction:
     reevaluations: list[Reevaluation] = field(default_factory=list)
     complete: bool = True
     """False while more of the transaction may come: its rows are kept, and what they are worth waits."""
+    retried: bool = False
+    """A dead letter that is tried again, after its time: it may take the place of what its record left when it could not be used."""

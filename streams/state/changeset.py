@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from streams.calculator.terms import Terms
-from streams.state.causes import Cause
+from streams.state.causes import RELOAD, Cause
 from streams.state.invoices import InvoiceId, InvoiceState
 from streams.state.memberships import MembershipState
 from streams.state.positions import NOWHERE, Position
@@ -28,9 +28,12 @@ class EvaluationContext:
     """The version of the terms (program_terms.id) that invoices evaluated here are marked with."""
     retired_before: Position = NOWHERE
     """Rows set before it are gone: the latest truncate or snapshot whose reload is over."""
+    retired_by: str = RELOAD
+    """Which of the two that was, as a cause: causes.RELOAD or SNAPSHOT."""
     suspect_before: Position = NOWHERE
     """Rows set before it may be gone: the latest truncate or snapshot; whose invoices wait until they are shown again or gone."""
     memberships_retired_before: Position = NOWHERE
+    memberships_suspect_before: Position = NOWHERE
     open_transactions: Mapping[int, str] = field(default_factory=dict)
     """Partition -> the source transaction of which more may come."""
 
@@ -71,4 +74,6 @@ class Changeset:
     group_deltas: dict[tuple[int, str], list[int]] = field(default_factory=dict)
     """(reward group, company) -> [earned, pending] to add."""
     reloaded_ms: dict[int, int] = field(default_factory=dict)
-    """Partition -> commit time of the latest change that showed again a row from before a truncate."""
+    """Partition -> commit time of the latest change that showed again a row from before a truncate or a snapshot."""
+    memberships_reloaded_ms: dict[int, int] = field(default_factory=dict)
+    """The same of memberships."""

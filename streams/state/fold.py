@@ -11,13 +11,13 @@ from collections.abc import Iterable
 
 from streams.calculator.facts import Membership
 from streams.calculator.points import evaluate
-from streams.state.causes import Cause
+from streams.state.causes import DAY, Cause
 from streams.state.changes import MembershipChange, Reevaluation, RowChange, SourceTransaction
 from streams.state.changeset import Changeset, EvaluationContext, LoadedState
 from streams.state.entries import note_worth
 from streams.state.invoices import InvoiceId, InvoiceState, StoredRow
 from streams.state.memberships import MembershipState, StoredMembership
-from streams.state.positions import Position
+from streams.state.positions import Position, lsn_text
 
 
 def fold(transactions: Iterable[SourceTransaction], loaded: LoadedState, context: EvaluationContext) -> Changeset:
@@ -46,6 +46,7 @@ class _Fold:
 
     def _take_rows(self, transaction: SourceTransaction) -> None:
         causes: dict[InvoiceId, Cause] = {}
+        changed: set[InvoiceId] = set()
         for lsn, change in transaction.rows:
             position = Position(transaction.snapshot_lsn, lsn)
             state, number = self._invoice(change.invoice_id), change.transaction_id
@@ -53,15 +54,28 @@ class _Fold:
                 continue
             state = self._writable(state, change, transaction)
             cause = causes.get(state.id) or self._first_cause(state, transaction)
+            stood = state.rows.get(number)
+            if stood is None or stood.facts != change.facts:
+                changed.add(state.id)
             state.rows[number] = StoredRow(position, change.facts)
             causes[state.id] = cause.with_row(number, lsn)
         for invoice, cause in causes.items():
             state = self.changeset.invoices[invoice]
-            if transaction.complete:
-                self._settle(state, cause)
-            else:
+            if transaction.retried and self._must_wait(state):
+                # What comes after its time says nothing of the transaction that is under way.
+                state.look_for_oldest()
+            elif not transaction.complete:
                 state.look_for_oldest()
                 state.awaiting = cause
+            elif (
+                invoice not in changed
+                and state.awaiting is not None
+                and state.awaiting.transaction != cause.transaction
+            ):
+                # A reload showed rows as they stood: what the invoice waited to be evaluated for is the cause still.
+                self._settle(state, state.awaiting)
+            else:
+                self._settle(state, cause)
 
     def _is_old(
         self, state: InvoiceState | None, number: int, position: Position, transaction: SourceTransaction
@@ -71,7 +85,7 @@ class _Fold:
         if stood is None:
             return position < self._context.retired_before
         if stood.position >= position:
-            return True
+            return not (transaction.retried and stood.position == position and stood.facts is None)
         if stood.facts is not None and stood.position < self._context.suspect_before:
             self.changeset.reloaded_ms[transaction.partition] = transaction.cause.committed_ms or 0
         return False
@@ -79,13 +93,18 @@ class _Fold:
     def _first_cause(self, state: InvoiceState, transaction: SourceTransaction) -> Cause:
         """Return the cause that a transaction's rows of an invoice add to, after what another transaction left to do."""
         waiting = state.awaiting
-        if waiting is None:
-            return transaction.cause
-        if waiting.transaction == transaction.cause.transaction:
+        if waiting is not None and waiting.transaction == transaction.cause.transaction:
             return waiting
-        # An earlier transaction that was too large for one batch is complete, for this is another one.
-        self._settle(state, waiting)
+        if transaction.retried and self._must_wait(state):
+            return transaction.cause
+        if waiting is not None or self._is_retired(state):
+            # An earlier transaction that was too large for one batch is complete, for this is another one; or rows are gone.
+            self._settle(state, waiting or transaction.cause)
         return transaction.cause
+
+    def _is_retired(self, state: InvoiceState) -> bool:
+        """Whether rows of it that count are gone since a reload's end, and nothing says so yet."""
+        return state.oldest is not None and state.oldest < self._context.retired_before
 
     def _invoice(self, number: InvoiceId) -> InvoiceState | None:
         return self.changeset.invoices.get(number) or self._loaded.invoices.get(number)
@@ -106,6 +125,9 @@ class _Fold:
     def _settle(self, state: InvoiceState, cause: Cause) -> None:
         """Evaluate an invoice of the changeset, unless a reload leaves its rows in doubt."""
         context = self._context
+        if cause.kind == DAY:
+            # What comes late, again, or after a reload is evaluated on a later date than was sent: that is why points differ then.
+            cause = Cause.of_reevaluation(DAY, context.as_of.isoformat())
         oldest = state.look_for_oldest()
         if oldest is not None:
             if oldest < context.retired_before:
@@ -113,6 +135,10 @@ class _Fold:
                 # need not even be remembered as gone.
                 state.rows = {n: row for n, row in state.rows.items() if row.position >= context.retired_before}
                 oldest = state.look_for_oldest()
+                # Whatever it was to be evaluated for, this is why it is worth less now.
+                cause = Cause.of_reevaluation(
+                    context.retired_by, lsn_text(context.retired_before.lsn or context.retired_before.snapshot_lsn)
+                )
             if oldest is not None and oldest < context.suspect_before:
                 state.awaiting = cause
                 return
@@ -144,21 +170,26 @@ class _Fold:
             if stood is None:
                 if position < self._context.memberships_retired_before:
                     continue
-            elif stood.position >= position:
+            elif stood.position >= position and not (
+                transaction.retried and stood.position == position and stood.membership is None
+            ):
                 continue
+            elif stood.membership is not None and stood.position < self._context.memberships_suspect_before:
+                self.changeset.memberships_reloaded_ms[transaction.partition] = transaction.cause.committed_ms or 0
             before.setdefault(customer, state.current)
             if customer not in self.changeset.memberships:
                 state = self.changeset.memberships[customer] = state.copy()
             state.rows[change.row_id] = StoredMembership(position, _membership_of(change))
         for customer, stood_before in before.items():
-            self._evaluate_all(customer, stood_before, transaction.cause)
+            self._evaluate_all(customer, stood_before, transaction.cause, is_retired=False)
 
-    def _evaluate_all(self, customer: str, stood_before: Membership | None, cause: Cause) -> None:
+    def _evaluate_all(self, customer: str, stood_before: Membership | None, cause: Cause, *, is_retired: bool) -> None:
         """Evaluate all invoices of a customer whose membership is another one now."""
         stands = self._membership(customer)
         if stands == stood_before:
             return
-        cause = cause.of_enrolment(_as_data(stood_before), _as_data(stands))
+        before, after = _as_data(stood_before), _as_data(stands)
+        cause = cause.of_retired_membership(before, after) if is_retired else cause.of_enrolment(before, after)
         written = [s.id for s in self.changeset.invoices.values() if s.key.customer_master_id == customer]
         for number in dict.fromkeys((*self._loaded.invoices_of.get(customer, ()), *written)):
             state = self.changeset.invoices.get(number) or self._loaded.invoices[number]
@@ -192,7 +223,7 @@ class _Fold:
             state = self.changeset.memberships[customer] = state.copy()
         retired_before = self._context.memberships_retired_before
         state.rows = {number: row for number, row in state.rows.items() if row.position >= retired_before}
-        self._evaluate_all(customer, stood_before, cause)
+        self._evaluate_all(customer, stood_before, cause, is_retired=True)
 
 
 def _membership_of(change: MembershipChange) -> Membership | None:

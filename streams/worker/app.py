@@ -16,7 +16,8 @@ from typing import Any, Final, NoReturn
 import faust
 
 from streams.generation import LIVE, Generation
-from streams.settings import StreamSettings
+from streams.metrics import WorkerMetrics, expose
+from streams.settings import MetricsSettings, StreamSettings
 from streams.topics import PARTITIONS
 from streams.worker.agents import Agent, agents_of, receive
 from streams.worker.bulk import BulkSchema, BulkTransport
@@ -32,6 +33,7 @@ class RewardsApp(faust.App):
     """A Faust app on the bulk transport."""
 
     source_topics: SourceTopics
+    metrics: WorkerMetrics
 
     async def starts(self) -> dict[tuple[str, int], Start]:
         """Return where each partition can go on; the worker ends where a topic is not the one that was read."""
@@ -64,6 +66,7 @@ def create_app(settings: StreamSettings, generation: Generation = LIVE) -> Rewar
         web_enabled=False,
         worker_redirect_stdouts=False,
     )
+    app.metrics = WorkerMetrics()
     app.source_topics = SourceTopics(settings.kafka_bootstrap, settings.database_url.get_secret_value(), generation)
     table = customer_points_table(app)
     agents = agents_of(generation)
@@ -98,12 +101,15 @@ def _add_agent(app: RewardsApp, agent: Agent, runtime: Runtime) -> None:
         await receive(stream, runtime)
 
 
-def run_worker(settings: StreamSettings, *, log_level: str = "INFO") -> NoReturn:
-    """Run one worker in the foreground until SIGTERM or SIGINT."""
+def run_worker(settings: StreamSettings, metrics: MetricsSettings) -> NoReturn:
+    """Run one worker in the foreground until SIGTERM or SIGINT. Logging is configured by then, and stays as it is."""
     from mode.loop import uvloop  # noqa: F401, PLC0415 -- importing it is what installs it
 
     # kafka-python tells of every connection; what it cannot reach is said in our own words.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     _share_memory()
     app = create_app(settings)
-    faust.Worker(app, loglevel=log_level, quiet=True).execute_from_commandline()
+    expose(app.metrics.registry, metrics)
+    worker = faust.Worker(app, quiet=True, override_logging=False)
+    worker.spinner = None
+    worker.execute_from_commandline()

@@ -13,23 +13,22 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from streams.errors import TransientError
-from streams.worker.pipeline import Delivery, Outcome, Pipeline
+from streams.retry_policy import Retries
+from streams.worker.batch import Delivery, Outcome
+from streams.worker.pipeline import HALTED_LOOK_SECONDS, Pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Mapping
 
     from streams.metrics import WorkerMetrics
+    from streams.worker.batch import Place
     from streams.worker.bulk import Records
     from streams.worker.outputs import Outputs
 
 logger = logging.getLogger(__name__)
-
-RETRY_SECONDS = 0.1
-RETRY_SECONDS_MAX = 10.0
-T = TypeVar("T")
 
 
 class Executor:
@@ -45,6 +44,7 @@ class Executor:
         gather_seconds: float,
         generation: Callable[[], int],
         hold: Callable[[bool], None],
+        hold_halted: Callable[[Place, bool], None],
     ) -> None:
         """Wire one executor.
 
@@ -57,6 +57,7 @@ class Executor:
             generation: the consumer's generation now.
             hold: called with True once the bound on what waits is reached, so that no more is fetched for this executor, and with
                 False once there is room again.
+            hold_halted: called likewise for a halted partition, of which a batch's records may wait.
         """
         self._pipeline = pipeline
         self._outputs = outputs
@@ -69,6 +70,10 @@ class Executor:
         self._arrived = asyncio.Event()
         self._hold = hold
         self._full = False
+        self._hold_halted = hold_halted
+        self._halted_full: set[Place] = set()
+        self.halted: frozenset[Place] = frozenset()
+        """Partitions of which nothing goes on until a person says so."""
         self._working = asyncio.Lock()
         self._done: asyncio.Queue[Outcome] = asyncio.Queue(1)
         """What is written and to be forwarded, while the next batch is worked on."""
@@ -78,6 +83,20 @@ class Executor:
         self._given_up: int | None = None
         """The consumer's generation whose partitions were given up: nothing of it is taken in any more."""
         self._giving_up = asyncio.Event()
+        # The lag grows in plain sight meanwhile, and nothing is lost.
+        self._working_off = Retries(
+            failing="a batch is not written",
+            working="batches are written again",
+            logger=logger,
+            count=metrics.note_retry,
+            until=self._giving_up,
+        )
+        self._forwarding = Retries(
+            failing="what was written is not forwarded",
+            working="forwarding again",
+            logger=logger,
+            count=metrics.note_retry,
+        )
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pipeline")
 
     def put(self, topic: str, partition: int, value: Records, consumer_generation: int) -> None:
@@ -117,6 +136,7 @@ class Executor:
                     continue
                 self._holding = outcome.held
                 self._woken |= outcome.more
+                self._note_halted(outcome.halted)
                 if outcome.record_count:
                     self._wrote_at = time.monotonic()
                     await self._done.put(outcome)
@@ -130,9 +150,9 @@ class Executor:
                     self._done.get(), None if until is None else max(0.0, until - time.monotonic())
                 )
             except TimeoutError:
-                await self._insist(self._outputs.flush)
+                await self._forwarding.acall(self._outputs.flush)
                 continue
-            await self._insist(partial(self._outputs.forward, outcome))
+            await self._forwarding.acall(partial(self._outputs.forward, outcome))
             self._done.task_done()
 
     async def give_up(self) -> None:
@@ -154,12 +174,14 @@ class Executor:
             self._inbox_records = 0
             self._look_for_room()
             self._pipeline.forget()
+            self._note_halted({})
 
     async def _wait(self) -> None:
-        """Wait for records, or for the end of a transaction that is held."""
+        """Wait for records, for the end of a transaction that is held, or until halted partitions are looked at again."""
         if not self._inbox and not (self._holding and self._woken):
             self._arrived.clear()
-            await self._arrived.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._arrived.wait(), HALTED_LOOK_SECONDS if self.halted else None)
 
     def _gather(self) -> list[Delivery]:
         deliveries, count, generation = [], 0, self._generation()
@@ -178,40 +200,19 @@ class Executor:
             self._full = full
             self._hold(full)
 
+    def _note_halted(self, halted: Mapping[Place, int]) -> None:
+        """Have no more fetched of halted partitions of which a batch waits: what corrects them may be among that, and memory is bounded."""
+        full = {place for place, held in halted.items() if held >= self._batch_records}
+        for place in full ^ self._halted_full:
+            self._hold_halted(place, place in full)
+        self._halted_full, self.halted = full, frozenset(halted)
+
     async def _work(self, deliveries: list[Delivery]) -> Outcome:
         loop = asyncio.get_running_loop()
         started = time.monotonic()
         await loop.run_in_executor(self._thread, self._pipeline.take, deliveries)
-        outcome = await self._insist(
-            lambda: loop.run_in_executor(self._thread, self._pipeline.work, self._generation()), until=self._giving_up
+        outcome = await self._working_off.acall(
+            lambda: loop.run_in_executor(self._thread, self._pipeline.work, self._generation())
         )
         self._metrics.note_batch(outcome.record_count, time.monotonic() - started)
         return outcome
-
-    async def _insist(self, attempt: Callable[[], Awaitable[T]], *, until: asyncio.Event | None = None) -> T:
-        """Try until it is done, since the world is at fault: the lag grows in plain sight, and nothing is lost.
-
-        Raises:
-            TransientError: `until` was set, and the attempt under way then failed.
-        """
-        wait = RETRY_SECONDS
-        while True:
-            try:
-                return await attempt()
-            except TransientError as error:
-                self._metrics.retries += 1
-                if until is not None and until.is_set():
-                    logger.warning("Not tried again, for the partitions are given up: %s", error)
-                    raise
-                logger.warning("Trying again in %.1f s: %s", wait, error)
-                await _sleep(wait, until)
-                wait = min(2 * wait, RETRY_SECONDS_MAX)
-
-
-async def _sleep(seconds: float, until: asyncio.Event | None) -> None:
-    """Sleep for so long, or until the event is set."""
-    if until is None:
-        await asyncio.sleep(seconds)
-        return
-    with suppress(TimeoutError):
-        await asyncio.wait_for(until.wait(), seconds)

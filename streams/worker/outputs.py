@@ -22,11 +22,16 @@ from streams.worker.table import CustomerTable, Totals
 if TYPE_CHECKING:
     from streams.source.records import DeadLetter
     from streams.state.changeset import Entry
-    from streams.worker.pipeline import Outcome
+    from streams.worker.batch import Outcome
 
 
 FLUSH_INTERVAL_SECONDS = 0.5
 """The Table is written, and offsets are committed, at most so often: under load a customer's next total is soon another one."""
+
+
+LETTER_BYTES_MAX = 256 * 1024
+"""Of a record's key and of its value, as the topic of dead letters repeats them. Escaped they may be twice as long, and a producer takes a
+megabyte; what is longer stands in Postgres alone."""
 
 
 class Offsets(Protocol):
@@ -134,14 +139,18 @@ def _dead_letter_record(letter: DeadLetter) -> Outgoing:
         "value": _text(letter.value),
         "reason": letter.reason,
         "detail": letter.detail,
+        "row_id": letter.row_id,
     }
-    return letter.partition, letter.key, orjson.dumps(value)
+    key = letter.key if letter.key is None or len(letter.key) <= LETTER_BYTES_MAX else None
+    return letter.partition, key, orjson.dumps(value)
 
 
-def _text(value: bytes | None) -> dict[str, str] | None:
-    """Bytes as JSON can hold them: `text` where they are UTF-8, `base64` where not."""
+def _text(value: bytes | None) -> dict[str, str | int] | None:
+    """Bytes as JSON can hold them: `text` where they are UTF-8, `base64` where not; of what is too long its size in `bytes`."""
     if value is None:
         return None
+    if len(value) > LETTER_BYTES_MAX:
+        return {"bytes": len(value)}
     try:
         return {"text": value.decode()}
     except UnicodeDecodeError:

@@ -6,61 +6,37 @@ buffers are read again from Kafka, invoices from Postgres.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from streams.errors import BadRecordsError, InvariantError, RefusedError
+from streams.errors import InvariantError, RefusedError
 from streams.generation import LIVE, Generation
-from streams.postgres.sink import Sink, SinkTransaction, Written
+from streams.postgres.sink import Sink, SinkTransaction
 from streams.recent import Recent
-from streams.source.partition_buffer import PartitionBuffer, sort_records
-from streams.source.records import DeadLetter, DecodedRecord
+from streams.source.bad_records import BadRecordLimits, admit
+from streams.source.partition_buffer import PartitionBuffer, SortedRecords, sort_records
+from streams.source.records import DecodedRecord
 from streams.source.transaction_metadata import TransactionMetadata
 from streams.state.changes import SourceTransaction
-from streams.state.changeset import Entry, LoadedState
+from streams.state.changeset import Changeset, EvaluationContext, LoadedState
 from streams.state.fold import fold
 from streams.state.invoices import InvoiceId, InvoiceState
 from streams.state.memberships import MembershipState
-from streams.topics import INVOICES, PARTITIONS, topics_of
+from streams.state.positions import Position
+from streams.state.progress import Epoch, Progress
+from streams.topics import INVOICES, MEMBERSHIPS, PARTITIONS, topics_of
+from streams.worker.batch import Delivery, Outcome, Place
+from streams.worker.retries import Decoder, read_retries, settled
+
+logger = logging.getLogger(__name__)
 
 Cuts = Mapping[tuple[str, int], tuple[int, bool]]
 """Topic and partition -> how many of its records go on, and whether the last source transaction among them is complete."""
 
-Decoder = Callable[[Any], DecodedRecord]
-"""From a Kafka record to what it says; never raises for what the record holds."""
-
-BAD_IN_A_ROW_MAX = 10
-BAD_WINDOW_RECORDS = 1_000
-BAD_WINDOW_MAX = 10
-"""1 % of a window."""
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A bulk message, as an agent received it."""
-
-    topic: str
-    partition: int
-    records: Sequence[Any]
-    end_offset: int
-    consumer_generation: int
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What a batch left behind, to be forwarded and then committed."""
-
-    entries: Sequence[Entry] = ()
-    written: Written = field(default_factory=Written)
-    dead_letters: list[DeadLetter] = field(default_factory=list)
-    next_offsets: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
-    """(topic, partition) -> (next offset, consumer generation)."""
-    record_count: int = 0
-    more: bool = False
-    """Whether what is held can go on at once: the batch was made smaller."""
-    held: bool = False
-    """Whether records were held back, for their transaction may not be complete."""
+HALTED_LOOK_SECONDS = 1.0
+"""How often a halted partition is looked at again: a person may have said go on, or its rows' later versions may have come."""
 
 
 class Pipeline:
@@ -75,8 +51,10 @@ class Pipeline:
         held_max: int,
         cached_invoices: int,
         generation: Generation = LIVE,
+        limits: BadRecordLimits = BadRecordLimits(),  # noqa: B008 -- it cannot be changed
     ) -> None:
         self._sink = sink
+        self._limits = limits
         self._reevaluations = topics_of(generation).reevaluations.name
         self._decoders = decoders
         self._metadata = metadata
@@ -84,29 +62,25 @@ class Pipeline:
         self._buffers: dict[tuple[str, int], PartitionBuffer] = {}
         self._invoices: Recent[InvoiceId, InvoiceState] = Recent(cached_invoices)
         self._memberships: Recent[str, MembershipState] = Recent(cached_invoices)
-        self._bad_in_a_row: dict[tuple[str, int], set[tuple[str, int, int | None]]] = {}
-        self._window_records = 0
-        self._window_bad: set[tuple[str, int, int | None]] = set()
+        self._halted: dict[Place, str] = {}
+        self._look_at: dict[Place, float] = {}
+        """When each halted partition is looked at again (monotonic seconds)."""
 
     def take(self, deliveries: Sequence[Delivery]) -> None:
-        """Decode what came; once a delivery, also when the batch is tried again.
-
-        Raises:
-            BadRecordsError: too many records cannot be used.
-        """
+        """Decode what came; once a delivery, also when the batch is tried again."""
         for delivery in deliveries:
             place = (delivery.topic, delivery.partition)
             buffer = self._buffers.get(place)
             if buffer is None or buffer.consumer_generation != delivery.consumer_generation:
                 buffer = self._buffers[place] = PartitionBuffer(*place, delivery.consumer_generation)
             records = list(map(self._decoders[delivery.topic], delivery.records))
-            self._count_bad(place, records)
             self._metadata.note_delivered(place, _events(records))
             buffer.add(records, delivery.end_offset)
 
     def forget(self) -> None:
         """Drop what is held: the partitions are given up, and whoever has them next reads from what is committed."""
         self._buffers.clear()
+        self._halted.clear()
 
     def close(self) -> None:
         """Close the connection."""
@@ -124,22 +98,34 @@ class Pipeline:
             for place, buffer in self._buffers.items()
             if buffer.consumer_generation == consumer_generation
         }
-        whole = {place: buffer.cut(self._metadata, self._held_max) for place, buffer in self._buffers.items()}
-        cuts: Cuts = {place: cut for place, cut in whole.items() if cut[0]}
+        self._halted = {place: reason for place, reason in self._halted.items() if place in self._buffers}
+        cuts = self._cuts()
         try:
             outcome = self._write(cuts) if cuts else Outcome()
         except RefusedError as error:
-            cuts, outcome = self._write_less(cuts, error)
-        for place, (count, _) in cuts.items():
+            outcome = self._write_less(cuts, error)
+        for place, count in outcome.taken.items():
             del self._buffers[place].records[:count]
-        outcome.held = any(buffer.records for buffer in self._buffers.values())
+        outcome.halted = {place: len(self._buffers[place].records) for place in self._halted}
+        outcome.held = any(buffer.records for place, buffer in self._buffers.items() if place not in self._halted)
         return outcome
 
-    def _write_less(self, cuts: Cuts, error: RefusedError) -> tuple[Cuts, Outcome]:
+    def _cuts(self) -> Cuts:
+        """Return what could go on now: of each partition with records, and of a halted one when it is looked at again."""
+        now, cuts = time.monotonic(), {}
+        for place, buffer in self._buffers.items():
+            if place in self._halted and now < self._look_at[place]:
+                continue
+            cut = buffer.cut(self._metadata, self._held_max)
+            if cut[0] or place in self._halted:
+                cuts[place] = cut
+        return cuts
+
+    def _write_less(self, cuts: Cuts, error: RefusedError) -> Outcome:
         """Write the beginning of a batch that Postgres refused; a record that it refuses alone becomes a dead letter."""
         while True:
             if sum(count for count, _ in cuts.values()) == 1:
-                (place,) = cuts
+                place = next(place for place, (count, _) in cuts.items() if count)
                 self._buffers[place].refuse_first(error)
             else:
                 cuts = self._halved(cuts)
@@ -149,7 +135,7 @@ class Pipeline:
                 error = again
                 continue
             outcome.more = True
-            return cuts, outcome
+            return outcome
 
     def _halved(self, cuts: Cuts) -> Cuts:
         room = sum(count for count, _ in cuts.values()) // 2
@@ -164,48 +150,81 @@ class Pipeline:
 
     def _write(self, cuts: Cuts) -> Outcome:
         outcome = Outcome()
+        loaded, changeset = LoadedState(), Changeset()
         with self._sink.transaction({partition for _, partition in cuts}) as transaction:
-            transactions, epochs = self._sort(cuts, transaction, outcome)
-            suspect_before = max(
-                [transaction.context.suspect_before, *(e.position for e in epochs if e.topic == INVOICES.name)]
-            )
-            context = replace(
-                transaction.context, suspect_before=suspect_before, open_transactions=_open_transactions(transaction)
-            )
-            loaded = self._load(transactions, transaction)
-            changeset = fold(transactions, loaded, context)
-            customers = list(dict.fromkeys(_customers(transactions)))
-            outcome.written = transaction.write(
-                changeset,
-                [transaction.progress[place] for place in cuts],
-                customers=customers,
-                epochs=epochs,
-                dead_letters=outcome.dead_letters,
-            )
+            found, changed = self._sort(cuts, transaction, outcome)
+            if changed:
+                retries = read_retries(found.retries, transaction, self._decoders)
+                transactions = [
+                    *found.transactions,
+                    *(one.transaction for one in retries if one.transaction is not None),
+                ]
+                loaded = self._load(transactions, transaction)
+                changeset = fold(transactions, loaded, _context(transaction, found))
+                outcome.written = transaction.write(
+                    changeset,
+                    changed,
+                    customers=list(dict.fromkeys(_customers(transactions))),
+                    epochs=found.epochs,
+                    dead_letters=found.dead_letters,
+                )
+                transaction.settle_letters(settled(retries, changeset), self._superseded(transaction, outcome))
         outcome.entries = changeset.entries
         # Only now: had the transaction failed, what is kept would still be what stands there.
         self._invoices.update(changeset.invoices)
         self._memberships.update({**loaded.memberships, **changeset.memberships})
+        self._note_halts(transaction, outcome)
         return outcome
 
-    def _sort(
-        self, cuts: Cuts, transaction: SinkTransaction, outcome: Outcome
-    ) -> tuple[list[SourceTransaction], list[Any]]:
-        transactions: list[SourceTransaction] = []
-        epochs: list[Any] = []
-        for place, (count, complete) in cuts.items():
+    def _sort(self, cuts: Cuts, transaction: SinkTransaction, outcome: Outcome) -> tuple[SortedRecords, list[Progress]]:
+        """Return what goes on of the cuts, and the progress of the partitions where that changes."""
+        whole, changed = SortedRecords(), []
+        for place, cut in cuts.items():
             buffer, progress = self._buffers[place], transaction.progress.get(place)
             if progress is None:
                 raise InvariantError(f"{place[0]} has a partition {place[1]}, but {PARTITIONS} partitions are expected")
+            halted = progress.halted_reason
+            count, complete = admit(buffer, progress, cut, self._limits)
+            outcome.taken[place] = count
+            if count or progress.halted_reason != halted:
+                changed.append(progress)
+            if not count:
+                continue
             found = sort_records(
                 buffer.records[:count], progress, complete=complete, gaps_allowed=place[0] == self._reevaluations
             )
-            transactions += found.transactions
-            epochs += found.epochs
+            whole.extend(found)
             outcome.dead_letters += found.dead_letters
             outcome.next_offsets[place] = (progress.next_offset, buffer.consumer_generation)
             outcome.record_count += count
-        return transactions, epochs
+        return whole, changed
+
+    def _superseded(self, transaction: SinkTransaction, outcome: Outcome) -> list[tuple[str, int, int, int]]:
+        """Return the rows of which a later record goes on, where a letter of them may be open: topic, partition, row, offset."""
+        with_letters = {(letter.topic, letter.partition) for letter in outcome.dead_letters}
+        return [
+            (*place, row, record.offset)
+            for place, count in outcome.taken.items()
+            if place in with_letters or transaction.progress[place].has_open_letters
+            for record in self._buffers[place].records[:count]
+            if record.event is not None
+            for row in record.event.row_ids()
+        ]
+
+    def _note_halts(self, transaction: SinkTransaction, outcome: Outcome) -> None:
+        """Remember, once it stands in Postgres, which partitions are halted."""
+        for place in outcome.taken:
+            reason = transaction.progress[place].halted_reason
+            if reason is None:
+                if self._halted.pop(place, None) is not None:
+                    logger.warning("%s/%d goes on", *place)
+                continue
+            if self._halted.get(place) != reason:
+                logger.error(
+                    "%s/%d is halted: %s. `rewards dead-letters list` shows them, and what leads out", *place, reason
+                )
+            self._halted[place] = reason
+            self._look_at[place] = time.monotonic() + HALTED_LOOK_SECONDS
 
     def _load(self, transactions: Sequence[SourceTransaction], sink: SinkTransaction) -> LoadedState:
         """Return what stands in Postgres: what is kept where it has the same revision there, what is read where not."""
@@ -232,37 +251,6 @@ class Pipeline:
         )
         return LoadedState({**kept, **read.invoices}, {**members, **read.memberships}, read.invoices_of)
 
-    def _count_bad(self, place: tuple[str, int], records: Sequence[DecodedRecord]) -> None:
-        """Count bad rows, not bad records: a row that stays bad while it is touched again and again is one."""
-        for record in records:
-            if record.event is None and record.error is None and record.reevaluation is None:
-                continue
-            self._window_records += 1
-            if record.error is None:
-                self._bad_in_a_row.pop(place, None)
-            else:
-                row = (*place, record.offset if record.event is None else record.event.row_id)
-                in_a_row = self._bad_in_a_row.setdefault(place, set())
-                in_a_row.add(row)
-                self._window_bad.add(row)
-                if len(in_a_row) >= BAD_IN_A_ROW_MAX:
-                    raise _too_many(f"{len(in_a_row)} rows in a row", place, record)
-            if self._window_records >= BAD_WINDOW_RECORDS:
-                if len(self._window_bad) > BAD_WINDOW_MAX:
-                    raise _too_many(
-                        f"{len(self._window_bad)} rows of the last {self._window_records} records", place, record
-                    )
-                self._window_records = 0
-                self._window_bad.clear()
-
-
-def _too_many(what: str, place: tuple[str, int], record: DecodedRecord) -> BadRecordsError:
-    last = f", this one for: {record.error}" if record.error is not None else ""
-    return BadRecordsError(
-        f"{what} cannot be used, up to {place[0]}/{place[1]} offset {record.offset}{last}."
-        " Nothing of them was skipped: mend the source (or the mapping), then start the worker again."
-    )
-
 
 def _events(records: Sequence[DecodedRecord]) -> Iterator[tuple[str, int]]:
     """Transaction and order of each event that can be counted; one that cannot be used leaves its transaction uncounted."""
@@ -279,6 +267,22 @@ def _customers(transactions: Sequence[SourceTransaction]) -> list[str]:
         found += [change.customer_master_id for _, change in transaction.memberships]
         found += [again.customer_master_id for again in transaction.reevaluations]
     return found
+
+
+def _context(transaction: SinkTransaction, found: SortedRecords) -> EvaluationContext:
+    """Return what a batch is evaluated under: what stands in Postgres, and the epochs that it brings itself."""
+    stands = transaction.context
+    return replace(
+        stands,
+        suspect_before=_latest(stands.suspect_before, found.epochs, INVOICES.name),
+        memberships_suspect_before=_latest(stands.memberships_suspect_before, found.epochs, MEMBERSHIPS.name),
+        open_transactions=_open_transactions(transaction),
+    )
+
+
+def _latest(known: Position, epochs: Sequence[Epoch], topic: str) -> Position:
+    """The position before which rows are in doubt, with the epochs that a batch came upon."""
+    return max([known, *(epoch.position for epoch in epochs if epoch.topic == topic)])
 
 
 def _open_transactions(transaction: SinkTransaction) -> dict[int, str]:

@@ -6,9 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 
-from streams.errors import TransientError
+from streams.errors import TransientError, TransientKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,7 +56,12 @@ class Publisher:
             sent = [await self._producer.send_batch(batch, topic, partition=partition) for partition, batch in batches]
             done: list[RecordMetadata] = await asyncio.gather(*sent)
         except KafkaError as error:
-            raise TransientError(f"Kafka: {topic}: {error}") from error
+            kind = (
+                TransientKind.AWAY
+                if error.retriable or isinstance(error, KafkaTimeoutError)
+                else TransientKind.UNEXPLAINED
+            )
+            raise TransientError(f"Kafka: {topic}: {error}", kind=kind) from error
         offsets: dict[int, int] = {}
         for (partition, batch), metadata in zip(batches, done, strict=True):
             offsets[partition] = max(offsets.get(partition, 0), metadata.offset + batch.record_count())

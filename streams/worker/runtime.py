@@ -14,16 +14,16 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast
 
-from streams.errors import BadRecordsError, RewardsError, SourceTopicError
-from streams.metrics import WorkerMetrics
+from streams.errors import RewardsError, SourceTopicError
 from streams.postgres.sink import Sink
 from streams.source.transaction_metadata import TransactionMetadata
 from streams.topics import PARTITIONS
 from streams.worker.executor import Executor
 from streams.worker.holds import HoldReason
 from streams.worker.outputs import Outputs
-from streams.worker.pipeline import Decoder, Pipeline
+from streams.worker.pipeline import Pipeline
 from streams.worker.publisher import Publisher
+from streams.worker.retries import Decoder
 from streams.worker.scheduler import Scheduler
 from streams.worker.transaction_reader import TransactionMetadataReader
 from streams.worker.watchdog import Watchdog
@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     from faust.types import TP
 
     from streams.generation import Generation
+    from streams.metrics import WorkerMetrics
     from streams.settings import StreamSettings
     from streams.worker.app import RewardsApp
+    from streams.worker.batch import Place
     from streams.worker.bulk import BulkConsumer
     from streams.worker.table import CustomerTable
 
@@ -43,7 +45,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 EXIT_STAY_DOWN: Final = 65
-"""sysexits' EX_DATAERR: starting again would only meet the same records, or the same topic."""
+"""sysexits' EX_DATAERR: starting again would only meet the same topic."""
 EXIT_FAULT: Final = 70
 """sysexits' EX_SOFTWARE."""
 HELD_SHARE: Final = 4
@@ -94,7 +96,7 @@ class Runtime:
         publisher = Publisher(settings.kafka_bootstrap, client_id=f"{self._generation.application_id}-outputs")
         await publisher.start()
         consumer = cast("BulkConsumer", app.consumer)
-        metrics = WorkerMetrics()
+        metrics = app.metrics
         loop = asyncio.get_running_loop()
         metadata = TransactionMetadata(wake=partial(loop.call_soon_threadsafe, self._wake))
         self._executors = [
@@ -106,14 +108,15 @@ class Runtime:
             url,
             publisher,
             timezone=settings.timezone,
-            quiet_seconds=settings.reload_quiet_seconds,
+            limits=settings.reload_limits,
             generation=self._generation,
+            count=metrics.note_retry,
         )
         for executor in self._executors:
             self._run("executor", executor.run)
             self._run("outputs", executor.forward)
         self._run("scheduler", scheduler.run)
-        reader = TransactionMetadataReader(settings.kafka_bootstrap, metadata, self._wake)
+        reader = TransactionMetadataReader(settings.kafka_bootstrap, metadata, self._wake, metrics.note_retry)
         self._run("transaction metadata", reader.run)
         self._run("source topics", app.source_topics.run)
         self._run("watchdog", Watchdog(app, metrics, self._at_rest).run)
@@ -139,6 +142,7 @@ class Runtime:
             held_max=batch_records // HELD_SHARE,
             cached_invoices=settings.cached_invoices // settings.processors,
             generation=self._generation,
+            limits=settings.bad_record_limits,
         )
         return Executor(
             pipeline,
@@ -148,6 +152,7 @@ class Runtime:
             gather_seconds=settings.gather_ms / 1000,
             generation=lambda: consumer.consumer_generation,
             hold=partial(self._hold, consumer, number),
+            hold_halted=partial(_hold_halted, consumer),
         )
 
     def _hold(self, consumer: BulkConsumer, number: int, full: bool) -> None:
@@ -162,8 +167,11 @@ class Runtime:
             executor.wake()
 
     def _at_rest(self, tp: TP, end: int) -> bool:
-        """Return whether all of a partition up to `end` was put, and its executor can only wait, for a transaction's end."""
-        return self._delivered.get(tp, 0) >= end and self._executors[tp.partition % len(self._executors)].idle
+        """Return whether a partition can only wait: for a person, or, with all of it up to `end` put, for a transaction's end."""
+        executor = self._executors[tp.partition % len(self._executors)]
+        if (tp.topic, tp.partition) in executor.halted:
+            return True
+        return self._delivered.get(tp, 0) >= end and executor.idle
 
     async def _give_up(self) -> None:
         self._delivered.clear()
@@ -173,13 +181,19 @@ class Runtime:
         self._tasks.append(asyncio.create_task(guarded(name, run), name=name))
 
 
+def _hold_halted(consumer: BulkConsumer, place: Place, full: bool) -> None:
+    """Leave a halted partition out of fetching while a batch of it waits."""
+    change = consumer.hold if full else consumer.release
+    change(*place, HoldReason.HALTED)
+
+
 async def guarded(name: str, run: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run something whose errors end the worker: Faust would log them and go on, or end with commits."""
     try:
         return await run()
     except asyncio.CancelledError:
         raise
-    except (BadRecordsError, SourceTopicError) as error:
+    except SourceTopicError as error:
         stop_at_once(EXIT_STAY_DOWN, f"{name}: {error}")
     except RewardsError as error:
         stop_at_once(EXIT_FAULT, f"{name}: {error}")

@@ -10,28 +10,39 @@ import asyncio
 import datetime as dt
 import logging
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from streams.errors import TransientError
+from streams.errors import TransientError, TransientKind
 from streams.generation import LIVE, Generation
 from streams.keys import customer_key, partition_of
-from streams.postgres.reevaluations import find_reevaluations, move_epochs, open_day, reevaluation_offsets
+from streams.postgres.epochs import EpochKeeper
+from streams.postgres.letters import find_retries
+from streams.postgres.reevaluations import SESSION, find_reevaluations, open_day, reevaluation_offsets
 from streams.postgres.session import connect, faults
+from streams.retry_policy import Retries
 from streams.source.decode import dump_reevaluation
+from streams.state.causes import RETRY
+from streams.state.changes import Reevaluation
 from streams.topics import topics_of
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
 
-    from streams.state.changes import Reevaluation
-    from streams.worker.publisher import Publisher
+    from streams.state.epochs import ReloadLimits
+    from streams.worker.publisher import Outgoing, Publisher
 
 logger = logging.getLogger(__name__)
+
+Retry = tuple[int, int]
+"""A dead letter to be tried again, and its partition."""
 
 LOCK = 5_271_001
 """The advisory lock's number; any, as long as nothing else in the database uses it."""
 INTERVAL_SECONDS = 0.25
-RETRY_SECONDS = 2.0
+LOOK_SHARE = 9
+"""After a look that found nothing it rests so many times as long: while a reload goes on, all that waits for it is looked through."""
+REST_SECONDS_MAX = 5.0
 PASS_SECONDS_MAX = 30.0
 """After so long a pass is sent again: its records may have been lost with a topic, and evaluating twice is harmless."""
 
@@ -45,15 +56,17 @@ class Scheduler:
         publisher: Publisher,
         *,
         timezone: str,
-        quiet_seconds: float,
+        limits: ReloadLimits,
         generation: Generation = LIVE,
+        count: Callable[[TransientKind], None] = lambda _kind: None,
     ) -> None:
         self._generation = generation
+        self._count = count
         self._topic = topics_of(generation).reevaluations.name
         self._database_url = database_url
         self._publisher = publisher
         self._timezone = timezone
-        self._quiet = dt.timedelta(seconds=quiet_seconds)
+        self._epochs = EpochKeeper(limits)
         self._connection: Connection | None = None
         self._awaited: dict[int, int] = {}
         """Partition -> the offset after the last record of the pass under way."""
@@ -61,16 +74,27 @@ class Scheduler:
 
     async def run(self) -> None:
         """Run until cancelled."""
+        retries = Retries(failing="nothing is scheduled", working="scheduling again", logger=logger, count=self._count)
         while True:
-            try:
-                due = await asyncio.to_thread(self._look)
-                if due:
-                    await self._send(due)
-                await asyncio.sleep(INTERVAL_SECONDS)
-            except TransientError as error:
-                logger.warning("The scheduler tries again: %s", error)
-                self.close()
-                await asyncio.sleep(RETRY_SECONDS)
+            rest_seconds = await retries.acall(self._pass)
+            await asyncio.sleep(rest_seconds)
+
+    async def _pass(self) -> float:
+        """Look once, and send what is due. Returns for how many seconds to rest.
+
+        Raises:
+            TransientError: it could not; the lock is given up, so that another worker may have it meanwhile.
+        """
+        try:
+            began = time.monotonic()
+            due, retries = await asyncio.to_thread(self._look)
+            if due or retries:
+                await self._send([*map(_outgoing, due), *map(_outgoing_retry, retries)])
+                return INTERVAL_SECONDS
+            return max(INTERVAL_SECONDS, min(REST_SECONDS_MAX, LOOK_SHARE * (time.monotonic() - began)))
+        except TransientError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Give the lock up."""
@@ -78,11 +102,13 @@ class Scheduler:
         if connection is not None:
             connection.close()
 
-    def _look(self) -> list[Reevaluation]:
+    def _look(self) -> tuple[list[Reevaluation], list[Retry]]:
         with faults():
             if self._connection is None:
                 self._connection = connect(self._database_url, name="rewards scheduler", generation=self._generation)
                 self._connection.autocommit = True
+                with self._connection.cursor() as cursor:
+                    cursor.execute(SESSION)
             with self._connection.cursor() as cursor:
                 # Re-entrant: whoever has the lock gets it again, so that one question is enough.
                 cursor.execute(
@@ -92,26 +118,27 @@ class Scheduler:
                 )
                 held = cursor.fetchone()
                 if held is None or not held[0]:
-                    return []
+                    return [], []
                 open_day(cursor, dt.datetime.now(dt.UTC), self._timezone)
-                move_epochs(cursor, self._quiet)
+                self._epochs.move(cursor)
                 if self._awaited and time.monotonic() < self._pass_ends_at:
                     done = reevaluation_offsets(cursor, self._topic)
                     if any(done.get(partition, 0) < offset for partition, offset in self._awaited.items()):
-                        return []
+                        return [], []
                 self._awaited = {}
-                return find_reevaluations(cursor)
+                return find_reevaluations(cursor), find_retries(cursor)
 
-    async def _send(self, due: list[Reevaluation]) -> None:
-        self._awaited = await self._publisher.publish(
-            self._topic,
-            [
-                (
-                    partition_of(invoice.customer_master_id),
-                    customer_key(invoice.customer_master_id),
-                    dump_reevaluation(invoice),
-                )
-                for invoice in due
-            ],
-        )
+    async def _send(self, records: list[Outgoing]) -> None:
+        self._awaited = await self._publisher.publish(self._topic, records)
         self._pass_ends_at = time.monotonic() + PASS_SECONDS_MAX
+
+
+def _outgoing(due: Reevaluation) -> Outgoing:
+    customer = due.customer_master_id
+    return partition_of(customer), customer_key(customer), dump_reevaluation(due)
+
+
+def _outgoing_retry(retry: Retry) -> Outgoing:
+    """A letter goes to the partition that its record was in: it may not say whose it is."""
+    number, partition = retry
+    return partition, None, dump_reevaluation(Reevaluation("", None, RETRY, str(number)))

@@ -17,6 +17,7 @@ from streams.errors import InvariantError, SourceTopicError, TransientError
 from streams.generation import LIVE, Generation
 from streams.postgres.session import connect
 from streams.postgres.topic_progress import adopt_topic, note_topics, read_so_far
+from streams.retry_policy import Retries
 from streams.topic_faults import FaultKind, ReadSoFar, TopicFault, topic_faults
 from streams.topic_state import TopicReader, TopicState
 from streams.topics import INVOICES, MEMBERSHIPS, topics_of
@@ -33,6 +34,9 @@ LOOK_SECONDS: Final = 5.0
 RETRY_SECONDS: Final = 1.0
 MISSING_LOOKS: Final = 3
 """A broker that has just started may not know its topics yet: missing is what is missing so many times in a row."""
+RETRIES: Final = Retries(
+    failing="the source topics cannot be looked at", working="looking at the source topics again", logger=logger
+)
 
 
 class Start(NamedTuple):
@@ -79,22 +83,18 @@ class SourceTopics:
         """
         missing = 0
         while True:
-            try:
-                look = await self._ask(self._look_at_the_start)
-                found = self._faults(look)
-            except TransientError as error:
-                logger.warning("How far the topics were read is not known yet: %s", error)
-            else:
-                missing = missing + 1 if any(fault.kind is FaultKind.MISSING for fault in found) else 0
-                if found and not 0 < missing < MISSING_LOOKS:
-                    raise self._stop(found)
-                if not found:
-                    return {
-                        (one.topic, one.partition): Start(
-                            one.next_offset, look.topics[one.topic].partitions[one.partition].earliest
-                        )
-                        for one in look.progress
-                    }
+            look = await RETRIES.acall(partial(self._ask, self._look_at_the_start))
+            found = self._faults(look)
+            missing = missing + 1 if any(fault.kind is FaultKind.MISSING for fault in found) else 0
+            if found and not 0 < missing < MISSING_LOOKS:
+                raise self._stop(found)
+            if not found:
+                return {
+                    (one.topic, one.partition): Start(
+                        one.next_offset, look.topics[one.topic].partitions[one.partition].earliest
+                    )
+                    for one in look.progress
+                }
             await asyncio.sleep(RETRY_SECONDS)
 
     async def run(self) -> None:
@@ -109,11 +109,7 @@ class SourceTopics:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._soon.wait(), RETRY_SECONDS if missing else LOOK_SECONDS)
             self._soon.clear()
-            try:
-                look = await self._ask(self._look)
-            except TransientError as error:
-                logger.warning("The source topics cannot be looked at: %s", error)
-                continue
+            look = await RETRIES.acall(partial(self._ask, self._look))
             found = self._faults(look)
             missing = missing + 1 if any(fault.kind is FaultKind.MISSING for fault in found) else 0
             if found and not 0 < missing < MISSING_LOOKS:

@@ -14,13 +14,14 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from streams.errors import TransientKind
+from streams.retry_policy import Retries
 from streams.source.transaction_metadata import TransactionMetadata, note_record
 from streams.topics import TRANSACTIONS
 
 logger = logging.getLogger(__name__)
 
 FETCH_MAX_WAIT_MS: Final = 100
-RETRY_SECONDS: Final = 1.0
 READ_INTERVAL_SECONDS: Final = 0.02
 """Under load the topics are read at most so often; an end that comes alone is read at once."""
 LOOK_BACK_MS: Final = 60_000
@@ -32,25 +33,41 @@ class TransactionMetadataReader:
 
     Args:
         wake: called when something was read.
+        count: called for each retry.
     """
 
-    def __init__(self, bootstrap: str, metadata: TransactionMetadata, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        metadata: TransactionMetadata,
+        wake: Callable[[], None],
+        count: Callable[[TransientKind], None] = lambda _kind: None,
+    ) -> None:
+        self._count = count
         self._bootstrap = bootstrap
         self._metadata = metadata
         self._wake = wake
 
     async def run(self) -> None:
         """Run until cancelled."""
+        retries = Retries(
+            failing="transaction metadata cannot be read (later records complete transactions meanwhile)",
+            working="reading transaction metadata again",
+            logger=logger,
+            on=(KafkaError,),
+            count=self._count,
+        )
         while True:
+            consumer = await retries.acall(self._connect)
             try:
-                await self._read()
+                await self._follow(consumer)
             except KafkaError as error:
-                logger.warning(
-                    "Transaction metadata cannot be read, later records complete transactions until it can: %s", error
-                )
-                await asyncio.sleep(RETRY_SECONDS)
+                logger.warning("reading transaction metadata from anew: %s", error)
+            finally:
+                await consumer.stop()
 
-    async def _read(self) -> None:
+    async def _connect(self) -> AIOKafkaConsumer:
+        """Return a consumer that stands a little before now."""
         consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, fetch_max_wait_ms=FETCH_MAX_WAIT_MS)
         try:
             await consumer.start()
@@ -61,11 +78,15 @@ class TransactionMetadataReader:
             for partition, found in (await consumer.offsets_for_times(dict.fromkeys(partitions, since))).items():
                 if found is not None:
                     consumer.seek(partition, found.offset)
-            while True:
-                for records in (await consumer.getmany(timeout_ms=1_000)).values():
-                    for record in records:
-                        note_record(self._metadata, record.topic, record.value)
-                    self._wake()
-                await asyncio.sleep(READ_INTERVAL_SECONDS)
-        finally:
+        except BaseException:
             await consumer.stop()
+            raise
+        return consumer
+
+    async def _follow(self, consumer: AIOKafkaConsumer) -> None:
+        while True:
+            for records in (await consumer.getmany(timeout_ms=1_000)).values():
+                for record in records:
+                    note_record(self._metadata, record.topic, record.value)
+                self._wake()
+            await asyncio.sleep(READ_INTERVAL_SECONDS)

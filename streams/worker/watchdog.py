@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 from faust.types import TP
 
 from streams.errors import InvariantError
-from streams.worker.holds import HoldReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
@@ -60,7 +59,8 @@ class Watchdog:
         Args:
             app: its Faust app.
             metrics: its figures.
-            at_rest: whether everything of a partition up to an end offset has been taken in, and can only wait for what comes after it.
+            at_rest: whether a partition waits for a person, or everything of it up to an end offset has been taken in, so that it can only
+                wait for what comes after it.
         """
         self._app = app
         self._metrics = metrics
@@ -100,8 +100,7 @@ class Watchdog:
         for tp in consumer.assignment():
             end = max(ends.get(tp, 0), consumer.highwater(tp) or 0)
             done = consumer.done(tp)
-            halted = HoldReason.HALTED in consumer.holds.reasons(tp)
-            if tp.topic in self._app.source_topics.names and done < end and not halted and not self._at_rest(tp, end):
+            if tp.topic in self._app.source_topics.names and done < end and not self._at_rest(tp, end):
                 found[tp] = done
         return found
 

@@ -23,16 +23,16 @@ from connectors.registration import deployed
 from connectors.settings import PROJECT, ConnectorSettings, LocalSettings
 from migration.settings import OwnerSettings
 from streams import topics
-from streams.settings import StreamSettings
+from streams.settings import LogSettings, StreamSettings
 from tests.contract.compose import COMMANDS, services, tag
 
 SETTINGS: dict[str, tuple[type[BaseSettings], ...]] = {
     "upgrade": (OwnerSettings,),
     "topics": (StreamSettings,),
     "connectors": (ConnectorSettings,),
-    "worker": (StreamSettings,),
-    "lag": (StreamSettings,),
-    "web": (WebSettings, EncryptionSettings),
+    "worker": (StreamSettings, LogSettings),
+    "lag": (StreamSettings, LogSettings),
+    "web": (WebSettings, EncryptionSettings, LogSettings),
     "samples": (DatabaseSettings,),
     "feed": (FeedSettings,),
     "cli": (StreamSettings, ConnectorSettings, FeedSettings, DatabaseSettings, EncryptionSettings),

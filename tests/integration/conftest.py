@@ -13,7 +13,8 @@ import pytest
 
 from connectors.local import accounts, binaries, jars, mariadb_choice
 from connectors.local.binaries import MariaDb
-from connectors.local.mariadb import Server, running
+from connectors.local.mariadb import running
+from connectors.local.mariadb_server import Server
 from connectors.settings import LocalSettings
 from tests.integration.api.servers import Postgres, running_postgres
 

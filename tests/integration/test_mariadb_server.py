@@ -12,7 +12,8 @@ import pytest
 
 from connectors.errors import StackError
 from connectors.local.binaries import MariaDb
-from connectors.local.mariadb import Server, running
+from connectors.local.mariadb import running
+from connectors.local.mariadb_server import Server
 from connectors.settings import PROJECT
 
 SAMPLE = PROJECT / "migration" / "sample" / "rewards_program.sql"

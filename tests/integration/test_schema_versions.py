@@ -19,7 +19,8 @@ from streams.source.transaction_metadata import TransactionMetadata
 from streams.state.causes import Cause
 from streams.topics import INVOICES, MEMBERSHIPS, PARTITIONS
 from streams.worker.agents import agents_of
-from streams.worker.pipeline import Delivery, Pipeline
+from streams.worker.batch import Delivery
+from streams.worker.pipeline import Pipeline
 from tests.change_events import Source, invoice_row, record
 from tests.integration.api.servers import Postgres
 

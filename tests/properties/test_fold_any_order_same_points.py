@@ -12,7 +12,8 @@ from streams.calculator.facts import Membership
 from streams.calculator.points import evaluate
 from streams.calculator.terms import DEFAULT_TERMS
 from streams.source.decode import decode_invoice, read_invoice_event
-from streams.source.partition_buffer import sort_records
+from streams.source.partition_buffer import PartitionBuffer, sort_records
+from streams.source.transaction_metadata import TransactionMetadata
 from streams.state.causes import Cause
 from streams.state.changes import Reevaluation, SourceTransaction
 from streams.state.changeset import EvaluationContext, LoadedState
@@ -198,3 +199,57 @@ def test_transaction_too_large_for_a_batch_writes_the_log_of_one_batch(script: l
             due = Reevaluation(state.key.customer_master_id, state.id, "transaction", state.awaiting.transaction)
             parts.write([SourceTransaction(0, 0, Cause("due"), reevaluations=[due])])
     assert sorted(parts.log, key=repr) == sorted(whole.log, key=repr)
+
+
+lively = st.lists(
+    st.tuples(
+        st.sampled_from(["insert", "update", "delete", "commit"]),
+        st.integers(1, 4),
+        st.fixed_dictionaries(
+            {
+                "transaction_amount": st.sampled_from(["100.00", "1250.99", "-1250.99"]),
+                "transaction_type_rewards_payment": st.booleans(),
+            }
+        ),
+    ),
+    min_size=8,
+    max_size=25,
+)
+"""Each change is worth something, so that half a transaction shows."""
+faults = st.lists(st.tuples(st.integers(1, 8), st.integers(2, 8)), min_size=1, max_size=3)
+"""How many events on the connector is stopped, and how many before that it goes on from."""
+
+
+def with_faults(source: Source, stops: list[tuple[int, int]]) -> list[bytes | None]:
+    """The values that a connector sends which is stopped a few times."""
+    values = [value for _, value in source.events]
+    sent: list[bytes | None] = []
+    at = 0
+    for events, back in stops:
+        sent += values[at : at + events]
+        at = max(0, min(at + events, len(values)) - back)
+    return sent + values[at:]
+
+
+@given(lively, faults, st.lists(st.integers(1, 4), min_size=4))
+@settings(max_examples=300)
+def test_what_a_connector_sends_again_leaves_every_transaction_whole(
+    script: list[Any], stops: list[tuple[int, int]], fetches: list[int]
+) -> None:
+    source = history(script)
+    whole, cut = Database(), Database()
+    whole.write(groups_of(source))
+    source.begin()
+    source.watermark("M-1", 1)
+    waiting = [decode_invoice(record(offset, value)) for offset, value in enumerate(with_faults(source, stops))]
+    buffer = PartitionBuffer(INVOICES.name, 0, 1)
+    progress = Progress(INVOICES.name, 0, 0, 0, snapshot_done=True, next_offset=0, last_transaction=None)
+    for fetched in (*fetches, len(waiting)):
+        buffer.add(waiting[:fetched], len(waiting))
+        del waiting[:fetched]
+        count, complete = buffer.cut(TransactionMetadata(), 1_000)
+        if count:
+            cut.write(sort_records(buffer.records[:count], progress, complete=complete).transactions)
+            del buffer.records[:count]
+    assert buffer.records == []
+    assert sorted(cut.log, key=repr) == sorted(whole.log, key=repr)

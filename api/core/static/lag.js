@@ -19,7 +19,7 @@
       }
       if (!answer.ok) throw new Error(`status ${answer.status}`);
       lag.innerHTML = await answer.text();
-      const stale = lag.querySelector(".note");
+      const stale = lag.querySelector("[data-stale]");
       show(stale ? "stale" : "live", stale ? "No measurement" : "Live");
     } catch {
       show("reconnecting", "Reconnecting…");

@@ -1,6 +1,7 @@
 """The tables that the stream reads and writes in `sunroc_rewards`: state (one set a generation) and reference (once)."""
 
 from streams.postgres.models.base import Base
+from streams.postgres.models.progress import DeadLetter, PartitionProgress, SourceEpoch
 from streams.postgres.models.reference import (
     BusinessDay,
     ConsumerLag,
@@ -13,13 +14,10 @@ from streams.postgres.models.reference import (
 from streams.postgres.models.state import (
     ENTRY_KINDS,
     CustomerPoints,
-    DeadLetter,
     Invoice,
     Membership,
-    PartitionProgress,
     PointEntry,
     RewardGroupTotals,
-    SourceEpoch,
 )
 
 __all__ = [

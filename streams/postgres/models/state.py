@@ -1,4 +1,4 @@
-"""The state of one generation: what is known of invoices and memberships, what it is worth, the log that says why, and the progress.
+"""The state of one generation: what is known of invoices and memberships, what it is worth, and the log that says why.
 
 Place on the data's way: the sink writes these in one transaction a batch; the website and the commands read them. Entries are
 append-only: the application's role has neither UPDATE nor DELETE on them (migration/versions).
@@ -11,22 +11,11 @@ import uuid
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import (
-    Boolean,
-    CheckConstraint,
-    Date,
-    Identity,
-    Index,
-    LargeBinary,
-    SmallInteger,
-    UniqueConstraint,
-    Uuid,
-    func,
-    text,
-)
+from sqlalchemy import CheckConstraint, Date, Identity, Index, SmallInteger, Uuid, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from streams.postgres.models.base import Base
+from streams.postgres.models.progress import DeadLetter, PartitionProgress, SourceEpoch
 
 ENTRY_KINDS = ("reward", "penalty", "redemption", "adjustment", "property_development", "forfeiture")
 
@@ -53,9 +42,8 @@ class Invoice(Base):
     """Company abbreviation."""
     system_name: Mapped[str]
     document: Mapped[str | None]
-    """`transaction_description`; null where a row is an invoice of its own."""
     transaction_id: Mapped[int | None]
-    """The row's, where it is an invoice of its own."""
+    """`transaction_description`, or the row's id where a row is an invoice of its own; the other one is null."""
     partition: Mapped[int] = mapped_column(SmallInteger)
     """The partition of the customer's records: whose worker owns the invoice."""
     rows: Mapped[dict[str, Any]]
@@ -190,6 +178,7 @@ class Membership(Base):
     """What the stream knows of a customer's membership: the rows of `customers_reward_groups` by id, with their positions."""
 
     __tablename__ = "memberships"
+    __table_args__ = (Index("ix_memberships_oldest_position", "oldest_snapshot_lsn", "oldest_lsn"),)
 
     customer_master_id: Mapped[str] = mapped_column(primary_key=True)
     rows: Mapped[dict[str, Any]]
@@ -198,95 +187,6 @@ class Membership(Base):
     oldest_lsn: Mapped[int | None]
     reward_group_id: Mapped[int | None]
     enrolled_on: Mapped[dt.date | None] = mapped_column(Date)
-
-
-class PartitionProgress(Base):
-    """How far a partition of a captured topic has come. Its row is locked by every sink transaction of that partition."""
-
-    __tablename__ = "partition_progress"
-
-    topic: Mapped[str] = mapped_column(primary_key=True)
-    partition: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
-    snapshot_lsn: Mapped[int] = mapped_column(server_default="0")
-    """LSN of the snapshot that the partition is in or after; major part of every position read since `snapshot_offset`."""
-    snapshot_offset: Mapped[int] = mapped_column(server_default="0")
-    snapshot_done: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
-    """The snapshot's last record (the watermark's) has come by in this partition."""
-    next_offset: Mapped[int] = mapped_column(server_default="0")
-    """Everything before this offset stands in Postgres."""
-    last_transaction: Mapped[str | None]
-    """The source transaction that the last record belonged to; what awaits another one is complete."""
-    mark: Mapped[int] = mapped_column(server_default="0")
-    """The highest watermark that has come by, with its place and time in the source."""
-    mark_snapshot_lsn: Mapped[int] = mapped_column(server_default="0")
-    mark_lsn: Mapped[int] = mapped_column(server_default="0")
-    marked_at: Mapped[dt.datetime | None]
-    reloaded_at: Mapped[dt.datetime | None]
-    """When the source last showed again a row that stood here before a truncate (time of the source)."""
-    ignored_rows: Mapped[int] = mapped_column(server_default="0")
-    """Changes of rows of neither type, or of no customer, that were left out."""
-    topic_id: Mapped[str | None]
-    """Kafka's id of the topic that `next_offset` is of; a topic that was made anew has another."""
-    halted_at: Mapped[dt.datetime | None]
-    """Since when the partition waits for a person's word, for too many of its records could not be used."""
-    halted_reason: Mapped[str | None]
-    accept_bad_until: Mapped[int] = mapped_column(server_default="0")
-    """Records before this offset that cannot be used halt nothing: a person accepted them."""
-
-
-class SourceEpoch(Base):
-    """A truncate or a new snapshot: rows set before it that it did not show again are gone once it is closed."""
-
-    __tablename__ = "source_epochs"
-
-    topic: Mapped[str] = mapped_column(primary_key=True)
-    snapshot_lsn: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    lsn: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    kind: Mapped[str]
-    """truncate or snapshot."""
-    happened_at: Mapped[dt.datetime]
-    ready_at: Mapped[dt.datetime | None]
-    """When every partition had shown what it would: from then on stale rows are retired."""
-    missing_invoices: Mapped[int | None]
-    """Invoices with rows that were not shown again, when that was last counted."""
-    live_invoices: Mapped[int | None]
-    """Invoices with rows that count, when that was last counted."""
-    counted_at: Mapped[dt.datetime | None]
-    accepted_at: Mapped[dt.datetime | None]
-    """When a person said that what is missing is gone (`rewards reload accept`)."""
-    accepted_by: Mapped[str | None]
-    closed_at: Mapped[dt.datetime | None]
-
-
-class DeadLetter(Base):
-    """A record that could not be used, kept with its reason, and what a person decided of it."""
-
-    __tablename__ = "dead_letters"
-    __table_args__ = (
-        UniqueConstraint("topic", "topic_id", "partition", "offset", postgresql_nulls_not_distinct=True),
-        CheckConstraint("status IN ('open', 'accepted', 'retried', 'discarded')", name="status"),
-        Index("ix_dead_letters_open", "topic", "partition", postgresql_where=text("status = 'open'")),
-    )
-
-    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
-    topic: Mapped[str]
-    partition: Mapped[int] = mapped_column(SmallInteger)
-    offset: Mapped[int]
-    key: Mapped[bytes | None] = mapped_column(LargeBinary)
-    value: Mapped[bytes | None] = mapped_column(LargeBinary)
-    reason: Mapped[str]
-    detail: Mapped[str]
-    recorded_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
-    topic_id: Mapped[str | None]
-    """Kafka's id of the topic: offsets of a topic that was made anew begin again."""
-    row_id: Mapped[int | None]
-    """The warehouse's or the membership's row, where the record still says it."""
-    status: Mapped[str] = mapped_column(server_default="open")
-    """open; accepted (the stream went on past it); retried (it could be used later); discarded, with a note."""
-    attempts: Mapped[int] = mapped_column(server_default="1")
-    decided_at: Mapped[dt.datetime | None]
-    decided_by: Mapped[str | None]
-    note: Mapped[str | None]
 
 
 STATE: Final = (

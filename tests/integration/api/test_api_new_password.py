@@ -9,8 +9,8 @@ import re
 import httpx
 import pytest
 
-from api.core.logs import JsonFormatter
 from api.users import commands, renewal
+from streams.logs import formatter
 from tests.integration.api.conftest import PASSWORDS
 from tests.integration.api.ledger import Ledger
 from tests.integration.api.servers import Postgres
@@ -292,7 +292,7 @@ def test_passwords_are_in_no_log(anybody: httpx.Client, caplog: pytest.LogCaptur
     anybody.post("/api/password", json={"email": MARIA, "password": GOOD, "new_password": "tiny secret"})
     anybody.post("/api/password", json={"email": MARIA, "password": GOOD, "new_password": ["listed secret"]})
     anybody.post("/api/password", json={"email": MARIA, "password": GOOD, "new_password": GOOD + " 2"})
-    told = "\n".join(JsonFormatter().format(record) for record in caplog.records if record.name != "httpx")
+    told = "\n".join(formatter("json").format(record) for record in caplog.records if record.name != "httpx")
     assert '"path":"/new-password"' in told
     assert '"path":"/api/password"' in told
     for secret in (PASSWORDS[MARIA], GOOD, "short short", "tiny secret", "listed secret", "argon2"):

@@ -24,7 +24,7 @@ OTHERS = (
     "/customers/M-1002", "/groups/2", "/customers/M-1002/events", "/groups/2/events",
     "/api/customers/M-1002", "/api/customers/M-1002/entries", "/api/groups/2", "/api/groups/2/entries",
 )  # fmt: skip
-OFFICE = ("/lag", "/lag/agents", "/api/lag")
+OFFICE = ("/lag", "/lag/agents", "/lag/reloads", "/api/lag", "/dead-letters", "/api/dead-letters")
 UNKNOWN = ("/customers/M-9999", "/groups/999", "/api/customers/M-9999", "/api/groups/999")
 
 

@@ -7,7 +7,7 @@ import logging
 import httpx
 import pytest
 
-from api.core.logs import JsonFormatter
+from streams.logs import formatter
 from tests.integration.api.conftest import SignIn
 from tests.integration.api.redemptions import BORN, PASSPORT, encrypted, redeem
 from tests.integration.api.servers import Postgres
@@ -87,7 +87,7 @@ def test_what_was_moved_or_changed_is_a_fault_that_tells_the_place_alone(
         assert answer.status_code == 500
         assert "The fault is ours" in answer.text
         assert "prize_redemptions" not in answer.text
-    told = "\n".join(JsonFormatter().format(record) for record in caplog.records)
+    told = "\n".join(formatter("json").format(record) for record in caplog.records)
     assert "prize_redemptions.birthdate 18 cannot be decrypted: it was changed, or belongs to another place" in told
     assert "prize_redemptions.birthdate 19 cannot be decrypted: it is no ISO date" in told
     assert "04.07.1975" not in told
@@ -102,7 +102,7 @@ def test_personal_details_are_in_no_log(
     with postgres.admin(database) as cursor:
         cursor.execute("UPDATE prize_redemptions SET passport_number = birthdate")
     assert admin.get(ADDRESS).status_code == 500
-    told = "\n".join(JsonFormatter().format(record) for record in caplog.records)
+    told = "\n".join(formatter("json").format(record) for record in caplog.records)
     # Who looked at it stands there.
     assert f'"path":"{ADDRESS}","status":200' in told
     assert '"user_id":1' in told

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from psycopg2 import sql
 
-from connectors.local.mariadb import Server
+from connectors.local.mariadb_server import Server
 from migration import schema
-from migration.run import Figures
+from migration.figures import Figures
 from tests.integration.api.servers import Postgres
 from tests.integration.migration.databases import SAMPLE, Legacy, New, migrate
 

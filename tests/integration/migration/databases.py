@@ -16,12 +16,13 @@ import psycopg2
 from psycopg2 import sql
 
 from api.core.encryption import FieldCipher
-from connectors.local.mariadb import Server
+from connectors.local.mariadb_server import Server
 from connectors.settings import PROJECT
 from migration import run as migration_run
 from migration import verify as verification
 from migration.acceptance import Zones
-from migration.run import Figures, Options, Progress
+from migration.figures import Figures, Options
+from migration.run import Progress
 from migration.terminal import Silence
 from migration.verify import Comparison
 from tests.integration.api.servers import Postgres

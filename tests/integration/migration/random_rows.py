@@ -12,22 +12,14 @@ from zoneinfo import ZoneInfo
 
 from migration import legacy
 from migration.legacy import LegacyColumn
-from migration.map import TABLES, Table
-from migration.rules import (
-    Choice,
-    Date,
-    Encrypted,
-    Flag,
-    Integer,
-    Moment,
-    MomentWhenTrue,
-    Money,
-    Reference,
-    Rule,
-    SortOrder,
-    Status,
-    Text,
-)
+from migration.map import TABLES
+from migration.mapping import Table
+from migration.rules.dates import Date, Moment, MomentWhenTrue
+from migration.rules.encrypted import Encrypted
+from migration.rules.numbers import Flag, Integer, Money, SortOrder
+from migration.rules.references import Reference
+from migration.rules.rule import Rule
+from migration.rules.texts import Choice, Status, Text
 from tests.integration.migration.databases import Legacy
 
 ROWS: Final = {

@@ -11,7 +11,8 @@ import pytest
 
 from migration import plain
 from migration.map import TABLES
-from migration.rules import Raw, SortOrder
+from migration.rules.numbers import SortOrder
+from migration.rules.rule import Raw
 from migration.transform import Row, Transformer
 from tests.integration.migration.databases import Legacy, New, differences, migrate, planned
 from tests.integration.migration.random_rows import RandomRows

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from connectors.local.mariadb import Server
+from connectors.local.mariadb_server import Server
 from migration import legacy as legacy_server
 from migration import lines, reading, verify
 from migration.errors import MigrationError

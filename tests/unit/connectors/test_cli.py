@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
 import cli
+import connectors.commands
 from connectors.errors import StackNotRunningError
 from connectors.local.folder import StackFolder
 from connectors.settings import ConnectorSettings
@@ -51,12 +53,63 @@ def _leaves(app: typer.Typer, *path: str) -> list[tuple[str, ...]]:
     ]
 
 
-@pytest.mark.parametrize("command", _leaves(cli.build()), ids=" ".join)
+@pytest.mark.parametrize("command", _leaves(cli.application()), ids=" ".join)
 def test_every_command_names_its_stack_and_explains_itself(command: tuple[str, ...]) -> None:
     shown = CliRunner().invoke(cli.application(), [*command, "--help"])
 
     assert shown.exit_code == 0, shown.output
     assert "--data" in shown.output
+
+
+FOLDERS = {("up",), ("down",), ("status",), ("restart",), ("stacks",)}
+"""Commands that look at a stack's folder themselves, also where nothing runs."""
+
+
+REQUIRED = {("points",): ["M-1"], ("dead-letters", "discard"): ["--all", "--reason", "of a test"]}
+
+
+@pytest.mark.parametrize("command", sorted(set(_leaves(cli.application())) - FOLDERS), ids=" ".join)
+@pytest.mark.parametrize("before", [True, False])
+def test_stack_is_named_before_or_behind_every_command(
+    command: tuple[str, ...], before: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[tuple[Path | None, bool]] = []
+
+    def use(path: Path | None, *, as_owner: bool = False) -> None:
+        used.append((path, as_owner))
+        if path is not None:
+            raise typer.Exit(77)
+
+    monkeypatch.setattr(cli, "use_stack", use)
+    os.environ["REWARDS_LEGACY_URL"] = "mysql://nobody@127.0.0.1:1/rewards_program"
+    arguments = REQUIRED.get(command, [])
+    named = ["--data", str(tmp_path)]
+
+    words = [*named, *command, *arguments] if before else [*command, *arguments, *named]
+    done = CliRunner().invoke(cli.application(), words)
+
+    assert done.exit_code == 77, done.output
+    assert used[-1] == (tmp_path, command[0] in {"connectors", "migrate"})
+
+
+@pytest.mark.parametrize("command", sorted(FOLDERS - {("up",), ("stacks",)}), ids=" ".join)
+def test_folder_is_named_before_or_behind_a_command(command: tuple[str, ...], tmp_path: Path) -> None:
+    arguments = [*command, *(["worker"] if command == ("restart",) else [])]
+
+    before = CliRunner().invoke(cli.application(), ["--data", str(tmp_path), *arguments])
+    behind = CliRunner().invoke(cli.application(), [*arguments, "--data", str(tmp_path)])
+
+    assert str(tmp_path) in before.output + str(before.exception)
+    assert (before.exit_code, before.output) == (behind.exit_code, behind.output)
+
+
+def test_stack_that_is_named_nearer_to_the_command_wins(stack: Path, tmp_path: Path) -> None:
+    done = CliRunner().invoke(
+        cli.application(), ["--data", str(tmp_path), "encryption", "new-key", "--data", str(stack)]
+    )
+
+    assert done.exit_code == 0, done.output
+    assert os.environ["REWARDS_DATABASE_URL"] == STATE["rewards"]
 
 
 def test_stack_that_is_named_wins_over_the_environment(stack: Path) -> None:
@@ -109,3 +162,42 @@ def test_command_without_a_stack_ends_with_one_sentence(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("Error: there is no stack in")
     assert done.stderr.count("\n") == 1
+
+
+def test_reload_of_no_topic_of_ours_is_refused(stack: Path) -> None:
+    refused = CliRunner().invoke(cli.application(), ["reload", "accept", "nothing", "--data", str(stack)])
+    assert refused.exit_code == 2
+    assert "invoices, memberships" in refused.output
+
+
+@pytest.mark.parametrize(
+    ("reloads", "said", "code"),
+    [
+        ([], "", 0),
+        ([{"sentence": "half is missing", "remedy": None, "waits_for_a_word": False}], "half is missing\n", 0),
+        (
+            [{"sentence": "half is missing", "remedy": "load it", "waits_for_a_word": True}],
+            "half is missing (load it)\n",
+            1,
+        ),
+        (None, "Whether a reload or a partition waits for a word cannot be seen: the database does not answer.\n", 1),
+    ],
+)
+def test_status_names_a_reload_that_waits_and_fails_where_it_waits_for_a_word(
+    monkeypatch: pytest.MonkeyPatch, reloads: list[dict[str, Any]] | None, said: str, code: int
+) -> None:
+    running = STATE | {"state": "running", "business_date": "2026-03-01", "processes": [], "sources": []}
+    monkeypatch.setattr("connectors.local.lifecycle.status", lambda _folder: dict(running))
+    asked: list[str] = []
+
+    def open_reloads(url: str) -> list[dict[str, Any]] | None:
+        asked.append(url)
+        return reloads
+
+    app = typer.Typer()
+    app.command()(connectors.local.commands.status_command(open_reloads, lambda _url: []))
+    shown = CliRunner().invoke(app, [])
+
+    assert (shown.exit_code, asked) == (code, [STATE["rewards"]])
+    assert said in shown.output
+    assert ("reload" in shown.output) is (reloads is None)

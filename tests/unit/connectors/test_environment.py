@@ -20,7 +20,8 @@ import cli
 from connectors.errors import StackError
 from connectors.local import binaries, lifecycle, postgres, shared_data, stack
 from connectors.local.folder import StackFolder
-from connectors.settings import forget_libpq_settings, inherited_environment
+from connectors.settings import WORKER_SETTINGS, LocalSettings, forget_libpq_settings, inherited_environment
+from streams.settings import StreamSettings
 from tests.stack import eventually
 
 
@@ -73,6 +74,47 @@ def test_children_inherit_neither_libpq_nor_java_settings_and_go_past_proxies(mo
     assert inherited["LC_ALL"] == "C.UTF-8"
     assert inherited["no_proxy"] == "intranet,127.0.0.1"
     assert inherited["PATH"] == os.environ["PATH"]
+
+
+def test_stacks_processes_take_a_workers_settings_from_the_shell_and_no_address_or_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a worker reads is either passed on or the stack's own: a new setting must be put with one of them."""
+    own = {
+        "REWARDS_DATABASE_URL", "REWARDS_KAFKA_BOOTSTRAP", "REWARDS_WAREHOUSE_URL", "REWARDS_CONNECT_URL", "REWARDS_TIMEZONE",
+        "REWARDS_DATA_DIR",
+    }  # fmt: skip
+    read = {f"REWARDS_{name}".upper() for name in StreamSettings.model_fields}
+    assert read == own | set(WORKER_SETTINGS)
+    for name in (*read, "REWARDS_SESSION_SECRET", "REWARDS_OWNER_DATABASE_URL"):
+        monkeypatch.setenv(name, "of the shell")
+    folder = StackFolder(tmp_path / "stack")
+    folder.create()
+    folder.save({"warehouse": "", "rewards": "", "kafka": "", "connect": "", "timezone": "", "ports": {"web": 1}})
+
+    built = stack._Builder(folder, LocalSettings(), {"web": 1}, stack.Wanted(feed=False, business_date=None, only=()))
+    environment = built._rewards_environment()
+
+    assert {name for name, value in environment.items() if value == "of the shell"} == set(WORKER_SETTINGS)
+
+
+@pytest.mark.parametrize("metrics", [True, False])
+def test_each_process_with_figures_has_a_port_of_its_own_where_figures_are_wanted(
+    tmp_path: Path, metrics: bool
+) -> None:
+    folder = StackFolder(tmp_path / "stack")
+    folder.create()
+    ports = folder.ports()
+    folder.save({"warehouse": "", "rewards": "", "kafka": "", "connect": "", "timezone": "", "ports": ports})
+    settings = LocalSettings(metrics=metrics, log_format="json")
+    built = stack._Builder(folder, settings, ports, stack.Wanted())
+
+    given = {name: built._portless(name, (name,), ()).environment for name in ("worker", "lag", "feed")}
+
+    shown = {name: str(ports[f"{name}_metrics"]) for name in ("worker", "lag")}
+    found = {name: one["REWARDS_METRICS_PORT"] for name, one in given.items() if "REWARDS_METRICS_PORT" in one}
+    assert found == (shown if metrics else {})
+    assert all(one["REWARDS_LOG_FORMAT"] == "json" for one in given.values())
 
 
 def test_own_process_forgets_libpq_settings_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,3 +129,49 @@ def test_plugins_are_links_in_a_folder_of_their_own(tmp_path: Path, registry: di
     assert [link.relative_to(first).as_posix() for link in first.rglob("*.jar")] == ["debezium-postgres/plugin-2.0.jar"]
     assert (first / "debezium-postgres" / "plugin-2.0.jar").read_bytes() == CONTENT
     assert cache.classpath() == str(tmp_path / "maven" / GOOD.path)
+
+
+class Broken:
+    """A Maven client whose downloads break off so many times."""
+
+    def __init__(self, cache: Path, failures: int) -> None:
+        self.repo_cache = cache
+        self.failures = failures
+        self.begun: list[bool] = []
+
+    def project(self, *_: str) -> Broken:
+        return self
+
+    at_version = artifact = project
+
+    def resolve(self) -> str:
+        file = self.repo_cache / GOOD.path
+        self.begun.append(file.exists())
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(CONTENT)
+        if len(self.begun) <= self.failures:
+            raise OSError("connection reset")
+        return str(file)
+
+
+def test_download_that_breaks_off_is_tried_again_from_its_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", pauses.append)
+    maven: Any = Broken(tmp_path, failures=2)
+
+    assert jars._download(maven, GOOD).read_bytes() == CONTENT
+
+    assert maven.begun == [False, False, False]
+    assert [2 <= pauses[0] <= 3, 4 <= pauses[1] <= 5] == [True, True]
+
+
+def test_download_that_never_succeeds_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _seconds: None)
+    maven: Any = Broken(tmp_path, failures=100)
+
+    with pytest.raises(DownloadError, match=r"tool-1\.0\.jar could not be downloaded in 4 attempts: connection reset"):
+        jars._download(maven, GOOD)
+
+    assert not (tmp_path / GOOD.path).exists()

@@ -12,7 +12,7 @@ from connectors.errors import StackError
 from connectors.local import binaries, mariadb, mariadb_choice
 from connectors.local.accounts import Account
 from connectors.local.binaries import MariaDb
-from connectors.local.mariadb import Server
+from connectors.local.mariadb_server import Server
 from connectors.settings import LocalSettings
 
 VERSION = "mariadbd  Ver 11.4.5-MariaDB for Linux on x86_64 (MariaDB Server)"

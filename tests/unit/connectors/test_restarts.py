@@ -141,9 +141,11 @@ def test_decision_starts_what_it_kept_down_and_nothing_that_runs(
     worker = child("worker", command=_fails_until(flag), essential=False, probe=lambda: None if flag.exists() else "no")
     supervised = run(server, worker)
     supervised.up()
+    supervised.until(lambda: worker.state is State.FAILED)
     flag.touch()
 
-    assert restarts.start_if_down(supervised_folder, "worker")
+    # The state's file, which others read, follows a moment later.
+    supervised.until(lambda: restarts.start_if_down(supervised_folder, "worker"))
     supervised.until(lambda: worker.state is State.RUNNING)
 
     assert not restarts.start_if_down(supervised_folder, "server")

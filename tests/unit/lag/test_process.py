@@ -97,3 +97,32 @@ def test_stalled_partition_is_logged_when_it_begins_and_ends(
     with caplog.at_level(logging.WARNING):
         LagProcess(lambda: broker, write, 1.0).run(Rounds(5))
     assert [record.message.split(" is ")[1] for record in caplog.records] == ["stalled: 1 records", "ok: 0 records"]
+
+
+def test_reload_that_waits_is_said_once_however_its_figures_move_and_once_when_it_is_over(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    broker = FakeBroker()
+    broker.put(committed=1, end=2)
+    seen = iter([{}, {"time": "40 of 40"}, {"time": "30 of 40"}, {"word": "30 of 40 for good"}, {}, {}])
+    with caplog.at_level(logging.INFO):
+        LagProcess(lambda: broker, lambda _: None, 1.0, lambda: next(seen)).run(Rounds(6))
+    assert [record.message for record in caplog.records] == [
+        "40 of 40",
+        "30 of 40 for good",
+        "no reload waits any more",
+    ]
+
+
+def test_halted_partition_is_named_with_its_remedy_whatever_its_lag(caplog: pytest.LogCaptureFixture) -> None:
+    broker = FakeBroker()
+    broker.members[PLACE] = "worker"
+    broker.put(committed=2, end=2)
+    sentences = iter([{}, {PLACE: "it is halted: accept it"}, {PLACE: "it is halted: accept it"}, {}])
+    process = LagProcess(lambda: broker, lambda _: None, 1.0, halted=lambda: next(sentences))
+    with caplog.at_level(logging.WARNING):
+        process.run(Rounds(4))
+    assert [record.message for record in caplog.records] == [
+        "it is halted: accept it",
+        f"{PLACE[0]} {PLACE[1]} is ok: 0 records",
+    ]

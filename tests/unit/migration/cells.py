@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from migration.rules import Cell, Context, Finding, Key, Rule, Value
+from migration.rules.rule import Cell, Context, Finding, Key, Rule, Value
 
 
 def cell(

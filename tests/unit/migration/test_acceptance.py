@@ -9,7 +9,7 @@ import pytest
 from migration.acceptance import SHOWN, Acceptance, Zones, accept
 from migration.errors import MigrationError
 from migration.map import TABLES
-from migration.rules import Raw
+from migration.rules.rule import Raw
 
 Rows: TypeAlias = list[dict[str, object]]
 ZONES = Zones(ZoneInfo("America/Denver"), ZoneInfo("America/Denver"))

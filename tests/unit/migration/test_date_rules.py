@@ -5,7 +5,9 @@ import datetime as dt
 import pytest
 
 from migration.errors import UncoveredError
-from migration.rules import Date, Encrypted, EnrolledOn, Moment, MomentWhenTrue, Text
+from migration.rules.dates import Date, EnrolledOn, Moment, MomentWhenTrue
+from migration.rules.encrypted import Encrypted
+from migration.rules.texts import Text
 from tests.unit.migration.cells import applied, cell
 
 NEVER = dt.datetime(2011, 1, 1, 7, tzinfo=dt.UTC)

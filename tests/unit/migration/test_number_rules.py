@@ -5,7 +5,9 @@ from decimal import Decimal
 import pytest
 
 from migration.errors import UncoveredError
-from migration.rules import Flag, Integer, Money, Reference, RefusedError, SortOrder
+from migration.rules.numbers import Flag, Integer, Money, SortOrder
+from migration.rules.references import Reference
+from migration.rules.rule import RefusedError
 from tests.unit.migration.cells import applied, cell
 
 ACCEPTED = {

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from migration.errors import UncoveredError
-from migration.rules import ENCODINGS, Choice, Status, Text, decode, decode_once_more
+from migration.rules.characters import ENCODINGS, decode, decode_once_more
+from migration.rules.texts import Choice, Status, Text
 from tests.unit.migration.cells import applied, cell
 
 STATUS = Status(("open", "hold", "closed"))

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from streams.errors import TransientError
+from streams.errors import TransientError, TransientKind
 from streams.metrics import WorkerMetrics
+from streams.retry_policy import GaveUpError, Policy
 from streams.topics import INVOICES
 from streams.worker import executor as module
+from streams.worker.batch import Delivery, Outcome
 from streams.worker.bulk import Records
 from streams.worker.executor import Executor
-from streams.worker.pipeline import Delivery, Outcome
 
 
 class WrittenBatches:
@@ -24,6 +25,7 @@ class WrittenBatches:
     def __init__(self, *, failures: int = 0) -> None:
         self.taken: list[int] = []
         self.failures = failures
+        self.kind = TransientKind.AWAY
         self.loop = asyncio.get_running_loop()
         self.refused = asyncio.Event()
 
@@ -34,7 +36,7 @@ class WrittenBatches:
         if self.failures:
             self.failures -= 1
             self.loop.call_soon_threadsafe(self.refused.set)
-            raise TransientError("Postgres is away")
+            raise TransientError("Postgres is away", kind=self.kind)
         return Outcome(record_count=len(self.taken))
 
     def forget(self) -> None:
@@ -67,6 +69,7 @@ class Bench:
     def __init__(self, *, failures: int = 0) -> None:
         self.generation = 1
         self.held: list[bool] = []
+        self.halted_full: list[tuple[tuple[str, int], bool]] = []
         self.batches: Any = WrittenBatches(failures=failures)
         self.forwarder: Any = NotedForwarder()
         self.metrics = WorkerMetrics()
@@ -78,6 +81,7 @@ class Bench:
             gather_seconds=0.0,
             generation=lambda: self.generation,
             hold=self.held.append,
+            hold_halted=lambda place, full: self.halted_full.append((place, full)),
         )
 
     def put(self, *offsets: int, generation: int = 1) -> None:
@@ -139,7 +143,7 @@ def test_full_executor_whose_partitions_are_given_up_has_room_again() -> None:
 
 
 def test_partitions_are_given_up_though_the_world_refuses_their_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "RETRY_SECONDS", 30.0)
+    monkeypatch.setattr("streams.retry_policy.POLICIES", {TransientKind.AWAY: Policy(30.0, 30.0)})
 
     async def run() -> None:
         bench = Bench(failures=1_000)
@@ -159,6 +163,39 @@ def test_partitions_are_given_up_though_the_world_refuses_their_batch(monkeypatc
     asyncio.run(run())
 
 
+def test_halted_partition_is_looked_at_again_and_fetched_of_only_while_less_than_a_batch_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "HALTED_LOOK_SECONDS", 0.001)
+    place = (INVOICES.name, 0)
+    outcomes = iter([Outcome(halted={place: 3}), Outcome(halted={place: 4}), Outcome(halted={place: 4}), Outcome()])
+
+    async def run() -> None:
+        bench = Bench()
+        seen: list[frozenset[tuple[str, int]]] = []
+        looked = asyncio.Event()
+
+        def work(*_: Any) -> Outcome:
+            seen.append(bench.processor.halted)
+            outcome = next(outcomes)
+            if not outcome.halted:
+                looked.set()
+            return outcome
+
+        bench.batches.work = work
+        bench.put(0)
+        running = asyncio.create_task(bench.processor.run())
+        await asyncio.wait_for(looked.wait(), 5)
+        await asyncio.sleep(0.02)
+        running.cancel()
+        assert seen == [frozenset(), {place}, {place}, {place}]
+        assert bench.halted_full == [(place, True), (place, False)]
+        assert bench.processor.halted == frozenset()
+        assert bench.metrics.batches == 0
+
+    asyncio.run(run())
+
+
 def test_message_left_over_from_another_generation_is_dropped() -> None:
     async def run() -> None:
         bench = Bench()
@@ -172,7 +209,7 @@ def test_message_left_over_from_another_generation_is_dropped() -> None:
 
 
 def test_batch_that_the_world_refused_is_tried_again_and_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "RETRY_SECONDS", 0.001)
+    monkeypatch.setattr("streams.retry_policy.POLICIES", {TransientKind.AWAY: Policy(0.001, 0.002)})
 
     async def run() -> None:
         bench = Bench(failures=3)
@@ -180,5 +217,23 @@ def test_batch_that_the_world_refused_is_tried_again_and_taken_once(monkeypatch:
         await bench.run_once()
         assert bench.batches.taken == [0, 1]
         assert bench.metrics.retries == 3
+
+    asyncio.run(run())
+
+
+def test_batch_that_a_server_fails_at_for_too_long_ends_the_worker_with_nothing_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        "streams.retry_policy.POLICIES", {TransientKind.UNEXPLAINED: Policy(0.001, 0.002, seconds_max=0.05)}
+    )
+
+    async def run() -> None:
+        bench = Bench(failures=1_000_000)
+        bench.batches.kind = TransientKind.UNEXPLAINED
+        bench.put(0, 1)
+        with pytest.raises(GaveUpError, match="a batch is not written"):
+            await asyncio.wait_for(bench.processor.run(), 5)
+        assert bench.forwarder.outcomes == []
 
     asyncio.run(run())

@@ -172,3 +172,77 @@ def test_record_that_cannot_be_used_becomes_a_dead_letter_with_its_place_and_byt
         b"\xff",
         "undecodable",
     )
+
+
+def sent_again() -> Source:
+    """Transactions 701 (row 1) and 702 (rows 2 and 3), where a fault had the first sent again in the middle of the second."""
+    source = two_transactions()
+    first, second, third = source.events
+    source.events[:] = [first, second, first, second, third]
+    return source
+
+
+def test_record_that_was_sent_again_completes_no_later_transaction() -> None:
+    source = sent_again()
+    del source.events[3:]
+    assert lane_of(source).cut(metadata(), 1_000) == (1, True)
+    assert not lane_of(source).ends_at(2)
+
+
+def test_record_that_was_sent_again_is_known_by_what_an_earlier_fetch_brought() -> None:
+    lane = lane_of(sent_again())
+    del lane.records[2:]
+    again = decode(record(2, sent_again().events[2][1]))
+    lane.add([again], 3)
+    assert lane.cut(metadata(), 1_000) == (1, True)
+
+
+def test_transaction_around_what_was_sent_again_is_taken_together() -> None:
+    source = sent_again()
+    source.begin()
+    source.insert(invoice_row(4))
+    lane = lane_of(source)
+    assert lane.cut(metadata(), 1_000) == (5, True)
+    found = sort_records(lane.records[:5], progress(), complete=True)
+    assert [(one.cause.transaction, len(one.rows)) for one in found.transactions] == [
+        ("warehouse:701", 2),
+        ("warehouse:702", 3),
+    ]
+
+
+def test_record_that_was_sent_again_is_not_the_partitions_last_transaction() -> None:
+    source = sent_again()
+    del source.events[3:]
+    noted = progress()
+    found = sort_records(lane_of(source).records, noted, complete=False)
+    assert noted.last_transaction == "warehouse:702"
+    assert [one.complete for one in found.transactions] == [True, False]
+
+
+def test_records_streamed_after_a_snapshot_may_stand_before_what_came_before_it() -> None:
+    source = two_transactions()
+    source.snapshot()
+    source.watermark("watermark-0-1", 1, snapshot=True)
+    source.last_commit_lsn = source.lsn = 10
+    source.begin()
+    source.insert(invoice_row(4))
+    source.begin()
+    source.insert(invoice_row(5))
+    lane = lane_of(source)
+    assert lane.cut(metadata(), 1_000) == (len(source.events) - 1, True)
+
+
+def test_connector_that_says_no_sequence_has_transactions_completed_by_any_other() -> None:
+    source = two_transactions()
+    source.events[:] = [(key, (value or b"").replace(b'"sequence":', b'"other":')) for key, value in source.events]
+    source.events.append(source.events[0])
+    assert lane_of(source).cut(metadata(), 1_000) == (3, True)
+
+
+def test_transaction_that_is_sent_again_after_a_snapshot_is_not_taken_with_what_came_before_it() -> None:
+    source = two_transactions()
+    source.snapshot()
+    source.watermark("watermark-0-1", 1, snapshot=True)
+    source.events.append(source.events[0])
+    found = sort_records(lane_of(source).records, progress(), complete=True)
+    assert [one.snapshot_lsn for one in found.transactions] == [0, 0, source.lsn, source.lsn, source.lsn]

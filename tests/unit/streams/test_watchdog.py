@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from streams.errors import InvariantError
+from streams.errors import InvariantError, TransientKind
 from streams.metrics import WorkerMetrics
 from streams.topic_state import PartitionState, TopicState
 from streams.topics import INVOICES
@@ -56,7 +56,7 @@ class Worker:
 
     def done(self, tp: TP) -> int:
         # As an executor does that tries in vain, while another works.
-        self.metrics.retries += 1
+        self.metrics.note_retry(TransientKind.AWAY)
         self.moved += tp == THERE
         return min(self.moved, 99) if tp == THERE else 10
 
@@ -91,11 +91,6 @@ def test_partition_whose_executor_is_full_and_gets_nothing_done_ends_the_worker(
     worker.holds.hold(HERE, HoldReason.FULL)
     with pytest.raises(InvariantError):
         asyncio.run(worker.watch())
-
-
-def test_partition_that_waits_for_a_persons_word_is_left_alone(worker: Worker) -> None:
-    worker.holds.hold(HERE, HoldReason.HALTED)
-    asyncio.run(worker.watch(20))
 
 
 def test_partition_whose_last_source_transaction_may_not_be_complete_is_left_alone(worker: Worker) -> None:

@@ -52,3 +52,10 @@ def test_bar_is_relative_to_the_greatest_lag_but_a_handful_stays_small() -> None
     few, many = report_lag([row(0, 5)]), report_lag([row(0, 50_000), row(1, 25_000)])
     assert few.bar(few.agents[0].partitions[0]) == 5
     assert [many.bar(one) for one in many.agents[0].partitions] == [100, 50]
+
+
+def test_halted_partition_is_said_before_its_lag_is() -> None:
+    since = dt.datetime(2026, 5, 1, tzinfo=dt.UTC)
+    (agent,) = report_lag([row(0, 3), row(1, 900, lag_seconds=700.0, halted_at=since, halted_reason="bad rows")]).agents
+    assert [one.partition for one in agent.halted] == [1]
+    assert (agent.state, agent.tone) == ("1 partition halted", "bad")

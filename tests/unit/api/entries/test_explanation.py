@@ -114,6 +114,26 @@ def test_entry_of_the_office_names_what_it_is(kind: str, delta: int, headline: s
             "snapshot at 0/AB",
             "A new snapshot of the table did not show these rows (source position 0/AB).",
         ),
+        (
+            {
+                "kind": "reload",
+                "lsn": "0/AB",
+                "before": {"reward_group_id": 1, "enrolled_on": "2011-01-15"},
+                "after": None,
+            },
+            "reload after the truncate at 0/AB without the enrolment on 2011-01-15",
+            "The table of enrolments was loaded again without this customer's enrolment (source position 0/AB).",
+        ),
+        (
+            {
+                "kind": "snapshot",
+                "lsn": "0/AB",
+                "before": {"reward_group_id": 1, "enrolled_on": "2011-01-15"},
+                "after": None,
+            },
+            "snapshot at 0/AB without the enrolment on 2011-01-15",
+            "A new snapshot was taken without this customer's enrolment (source position 0/AB).",
+        ),
         ({"kind": "something"}, "something new", "Something new."),
         ({}, "", "No cause was recorded."),
     ],

@@ -1,0 +1,1 @@
+"""Records that could not be used, and what the office decides of them."""

@@ -1,0 +1,65 @@
+"""The characters that a legacy column's bytes stand for, in MySQL's character sets, and what was meant by text encoded twice.
+
+Place on the data's way: under the rules, which decode with it what a cell holds; the catalog (legacy.py) asks it which character sets
+there are. PURE, as the whole package.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from migration.errors import UncoveredError
+from migration.rules.rule import Cell, Raw
+
+# MySQL's latin1 is cp1252, with the five bytes that cp1252 leaves open as the control characters of the same number.
+_LATIN1: Final = "".join(bytes([i]).decode("cp1252", "ignore") or chr(i) for i in range(256))
+_TO_LATIN1: Final = codecs.charmap_build(_LATIN1)
+ENCODINGS: Final[Mapping[str, str]] = {
+    "latin1": "latin1",
+    "ascii": "latin1",
+    "utf8": "utf-8",
+    "utf8mb3": "utf-8",
+    "utf8mb4": "utf-8",
+    "binary": "utf-8",
+    "latin2": "iso8859-2",
+    "cp1250": "cp1250",
+    "cp1251": "cp1251",
+    "cp1256": "cp1256",
+    "cp1257": "cp1257",
+    "cp850": "cp850",
+}
+"""MySQL's character set -> Python's codec; latin1 is done here."""
+
+
+def decode(raw: bytes, cell: Cell) -> str:
+    """The characters that a column's bytes stand for."""
+    if cell.encoding == "latin1":
+        return raw.decode("ascii") if raw.isascii() else codecs.charmap_decode(raw, "strict", _LATIN1)[0]
+    try:
+        return raw.decode(cell.encoding)
+    except UnicodeDecodeError as error:
+        raise UncoveredError(cell.column, f"its bytes are no {cell.encoding}") from error
+
+
+def decode_once_more(text: str) -> str | None:
+    """What was meant by text that was encoded twice; None where its latin1 bytes are no UTF-8 with a multi-byte sequence."""
+    try:
+        raw = codecs.charmap_encode(text, "strict", _TO_LATIN1)[0]
+        meant = raw.decode("utf-8")
+    except UnicodeError:
+        return None
+    return None if meant == text else meant
+
+
+def key_text(raws: Iterable[tuple[Raw, Cell]]) -> str:
+    """A row's key for people: its columns with commas between them."""
+    return ",".join(_told(raw or b"", cell) for raw, cell in raws)
+
+
+def _told(raw: bytes, cell: Cell) -> str:
+    try:
+        return decode(raw, cell).replace("\0", "")
+    except UncoveredError:
+        return raw.decode("ascii", "backslashreplace").replace("\0", "")

@@ -87,20 +87,20 @@ class WorkerMetrics:
         return self.registry.get_sample_value(f"rewards_{name}_total", labels) or 0.0
 
 
-class MeasuredLag(Protocol):
-    """As much of a measurement (streams/lag/measure.py) as is shown."""
+class AgentLag(Protocol):
+    """What is shown of a measurement (streams/lag/measure.py, which stands further down the data's way)."""
 
     @property
     def agent(self) -> str:
-        """Who reads the partition."""
+        """The agent."""
 
     @property
     def topic(self) -> str:
-        """The partition's topic."""
+        """What it reads."""
 
     @property
     def partition(self) -> int:
-        """Its number."""
+        """Where."""
 
     @property
     def lag_records(self) -> int:
@@ -125,7 +125,7 @@ class LagMetrics:
     def _gauge(self, unit: str, text: str) -> Gauge:
         return Gauge(f"rewards_consumer_lag_{unit}", text, PLACE, registry=self.registry)
 
-    def note(self, measurements: Iterable[MeasuredLag]) -> None:
+    def note(self, measurements: Iterable[AgentLag]) -> None:
         """Set what was measured."""
         for found in measurements:
             place = (found.agent, found.topic, str(found.partition))

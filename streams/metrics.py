@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from prometheus_client import (
     CollectorRegistry,
@@ -22,7 +22,6 @@ from prometheus_client import (
 from streams.errors import SettingsError, TransientKind
 
 if TYPE_CHECKING:
-    from streams.lag.measure import Measurement
     from streams.settings import MetricsSettings
 
 logger = logging.getLogger(__name__)
@@ -88,6 +87,30 @@ class WorkerMetrics:
         return self.registry.get_sample_value(f"rewards_{name}_total", labels) or 0.0
 
 
+class AgentLag(Protocol):
+    """What is shown of a measurement (streams/lag/measure.py, which stands further down the data's way)."""
+
+    @property
+    def agent(self) -> str:
+        """The agent."""
+
+    @property
+    def topic(self) -> str:
+        """What it reads."""
+
+    @property
+    def partition(self) -> int:
+        """Where."""
+
+    @property
+    def lag_records(self) -> int:
+        """Records that wait."""
+
+    @property
+    def lag_seconds(self) -> float:
+        """For how long the first of them has waited."""
+
+
 class LagMetrics:
     """How far the agents are behind, as the lag process measured it last."""
 
@@ -102,7 +125,7 @@ class LagMetrics:
     def _gauge(self, unit: str, text: str) -> Gauge:
         return Gauge(f"rewards_consumer_lag_{unit}", text, PLACE, registry=self.registry)
 
-    def note(self, measurements: Iterable[Measurement]) -> None:
+    def note(self, measurements: Iterable[AgentLag]) -> None:
         """Set what was measured."""
         for found in measurements:
             place = (found.agent, found.topic, str(found.partition))

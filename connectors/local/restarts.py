@@ -32,8 +32,10 @@ def restart(folder: StackFolder, name: str, timeout_seconds: float = 90) -> dict
     request = _ask(folder, name)
     deadline = time.monotonic() + timeout_seconds
     while time.monotonic() < deadline:
+        # Asked first: an entry that was read before the request was gone may be the one of before the restart.
+        taken = not request.exists()
         entry = _entry(folder, name)
-        if not request.exists():
+        if taken:
             # What is not listed any more ran once, and did what it should.
             if entry is None:
                 return {"name": name, "state": "done", "reason": None}

@@ -52,6 +52,23 @@ def test_stack_comes_up_beside_a_worker_that_refuses_its_records(
     supervised.until(lambda: feed.state is State.RUNNING)
 
 
+def test_state_of_before_the_restart_is_not_taken_for_the_one_after(
+    supervised_folder: StackFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = tmp_path / "request"
+    request.touch()
+    shown = [{"state": "failed"}, {"state": "running"}]
+
+    def taken_while_it_is_read(*_: object) -> dict[str, str]:
+        request.unlink(missing_ok=True)
+        return shown.pop(0)
+
+    monkeypatch.setattr(restarts, "_ask", lambda *_: request)
+    monkeypatch.setattr(restarts, "_entry", taken_while_it_is_read)
+
+    assert restarts.restart(supervised_folder, "worker", 5) == {"state": "running"}
+
+
 def test_stack_comes_up_beside_a_worker_that_keeps_ending(
     run: Callable[..., Run], supervised_folder: StackFolder, flag: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

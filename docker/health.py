@@ -29,8 +29,9 @@ MEASURED_SECONDS: Final = 15.0
 WEB_SECONDS: Final = 5.0
 
 _QUERY: Final = """
-SELECT topic || ' ' || partition, committed_offset, lag_records, member,
-  extract(epoch FROM clock_timestamp() - measured_at)::float8 FROM consumer_lag WHERE consumer_group = %s
+SELECT l.topic || ' ' || l.partition, l.committed_offset, l.lag_records, l.member,
+  extract(epoch FROM clock_timestamp() - l.measured_at)::float8, p.halted_reason FROM consumer_lag AS l
+LEFT JOIN partition_progress AS p ON p.topic = l.topic AND p.partition = l.partition WHERE l.consumer_group = %s
 """
 
 
@@ -43,6 +44,8 @@ class Place(NamedTuple):
     member: str | None
     """`client@address#id` of the worker that reads it."""
     age_seconds: float
+    halted_reason: str | None = None
+    """Why it waits for a person's word; None while it does not."""
 
     @property
     def address(self) -> str | None:
@@ -68,6 +71,9 @@ def illness_of_worker(places: Sequence[Place], address: str, before: Mapping[str
         unread = sum(place.member is None for place in places)
         # A worker beyond the number of partitions has nothing to read, and is well.
         return f"this worker reads nothing, and nobody reads {unread} partitions" if unread else None
+    halted = [f"{place.name} is halted: {place.halted_reason}" for place in mine if place.halted_reason is not None]
+    if halted:
+        return f"{'; '.join(halted)} (rewards dead-letters list)"
     still = [
         place for place in mine if place.lag_records and place.name in before and before[place.name] == place.committed
     ]

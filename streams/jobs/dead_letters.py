@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from streams.errors import SettingsError
 from streams.postgres.halts import HaltedPartition, find_halted
-from streams.postgres.letters import GO_ON_WHERE_DECIDED
+from streams.postgres.letters import COUNTS, GO_ON_WHERE_DECIDED
 from streams.postgres.session import connect, faults
 from streams.topics import INVOICES, MEMBERSHIPS
 
@@ -31,12 +31,12 @@ _TABLES: Final = {
 }
 """Topic -> where its rows are: database, table and the column that names a row."""
 
-_LIST: Final = """
+_LIST: Final = f"""
 SELECT l.id, l.topic, l.partition, l."offset", l.row_id, l.reason, left(l.detail, 300), l.status, l.attempts, l.recorded_at, l.decided_at,
-  l.decided_by, l.note, l.retry_requested_at IS NOT NULL, p.halted_at IS NOT NULL AND l.status = 'open'
+  l.decided_by, l.note, l.retry_requested_at IS NOT NULL, p.halted_at IS NOT NULL AND l.status = 'open' AND {COUNTS}
 FROM dead_letters AS l LEFT JOIN partition_progress AS p ON p.topic = l.topic AND p.partition = l.partition
 WHERE l.status = ANY(%s) ORDER BY l.id DESC LIMIT %s
-"""
+"""  # noqa: S608 -- SQL of ours
 
 _COUNT: Final = "SELECT status, count(*) FROM dead_letters GROUP BY status"
 

@@ -51,12 +51,18 @@ FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[]) AS n (id, status, 
 WHERE l.id = n.id AND l.status = 'open'
 """
 
-GO_ON_WHERE_DECIDED: Final = """
-UPDATE partition_progress AS p SET halted_at = NULL, halted_reason = NULL, bad_records = '{}'
-WHERE p.halted_reason IS NOT NULL AND p.partition = ANY(%s) AND NOT EXISTS (
-  SELECT 1 FROM dead_letters AS l WHERE l.topic = p.topic AND l.partition = p.partition AND l.status = 'open')
+COUNTS: Final = """
+  (COALESCE(p.bad_records -> 'in_a_row', '[]') || COALESCE(p.bad_records -> 'window_rows', '[]'))
+    @> COALESCE(to_jsonb(l.row_id), to_jsonb('offset ' || l."offset"))
 """
-"""Where a person has decided on every letter of a halted partition, or each could be used, it goes on."""
+"""Whether a letter `l` is of a row that counts towards the halt of its partition `p` (source/bad_records.py)."""
+
+GO_ON_WHERE_DECIDED: Final = f"""
+UPDATE partition_progress AS p SET halted_at = NULL, halted_reason = NULL, bad_records = '{{}}'
+WHERE p.halted_reason IS NOT NULL AND p.partition = ANY(%s) AND NOT EXISTS (
+  SELECT 1 FROM dead_letters AS l WHERE l.topic = p.topic AND l.partition = p.partition AND l.status = 'open' AND {COUNTS})
+"""  # noqa: S608 -- SQL of ours
+"""Where a person has decided on every letter that a partition was halted for, or each could be used, it goes on."""
 
 
 class KeptLetter(NamedTuple):

@@ -84,7 +84,7 @@ class PartitionBuffer:
         record = self.records[0]
         event, again = record.event, record.reevaluation
         if again is not None and again.kind == RETRY and record.error is None:
-            record.error = RecordError("refused_by_postgres", str(error))
+            record.error = RecordError("refused_by_postgres", _first_line(error))
             return
         if record.error is not None or event is None or not (event.rows or event.memberships):
             raise error
@@ -92,7 +92,7 @@ class PartitionBuffer:
         event.memberships = [change._replace(reward_group_id=None, enrolled_on=None) for change in event.memberships]
         if event.row_id is None:
             event.row_id = next(event.row_ids(), None)
-        detail = f"{error}. Its bytes stand in the topic at this place"
+        detail = f"{_first_line(error)}. Its bytes stand in the topic at this place"
         record.error = event.error = RecordError("refused_by_postgres", detail)
 
     def _tail(self) -> tuple[int, str | None]:
@@ -187,6 +187,11 @@ def sort_records(
 def _events(records: Iterable[DecodedRecord]) -> Iterator[ChangeEvent]:
     """The events among records, without what was sent again."""
     return (record.event for record in records if record.event is not None and not record.event.sent_again)
+
+
+def _first_line(error: RefusedError) -> str:
+    """Return what Postgres refused, without its DETAIL, which has the row."""
+    return str(error).partition("\n")[0]
 
 
 def _take_reevaluation(

@@ -12,6 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import aiokafka
@@ -42,6 +43,15 @@ EARLIEST_SECONDS_MAX = 5.0
 
 COMMIT_SECONDS_MAX = 5.0
 """A commit before a rebalance may take so long; without it the last records come again, which changes nothing."""
+
+
+@contextmanager
+def _given_up_is_illegal() -> Iterator[None]:
+    """Say it as aiokafka does mostly: while nothing at all is assigned, it asserts that something is."""
+    try:
+        yield
+    except AssertionError as error:
+        raise IllegalStateError(f"nothing is assigned: {error}") from error
 
 
 class Records(NamedTuple):
@@ -134,16 +144,14 @@ class BulkConsumer(driver.Consumer):
         """Yield a message a changelog record, and one for all records that a fetch brought of a source partition."""
         await asyncio.sleep(max(0.0, self._fetched_at + FETCH_INTERVAL_SECONDS - time.monotonic()))
         records, active_partitions = await self._wait_next_records(timeout)
-        generation = self._fetched_under
         if records is None or self.should_stop or not self.flow_active:
             # What is dropped here is fetched again: positions are sought before the flow goes on.
             return
         if records:
             self._fetched_at = time.monotonic()
         for tp, batch in records.items():
-            messages = await self._messages(tp, batch, active_partitions)
-            for message in messages:
-                if not self.flow_active or self.consumer_generation != generation:
+            for message in await self._messages(tp, batch, active_partitions):
+                if not self.flow_active or self.consumer_generation != self._fetched_under:
                     return
                 yield tp, cast("Message", message)
 
@@ -206,16 +214,14 @@ class BulkConsumer(driver.Consumer):
             # aiokafka asserts that the partition is assigned, and the consumer's thread may just have given it up.
             return None
 
-    async def perform_seek(self) -> None:
-        """Seek to where each partition is to be read on.
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        """Seek, and wait until the positions are set.
 
         Raises:
-            IllegalStateError: a rebalance took the partitions away: Faust waits for the next assignment.
+            IllegalStateError: a rebalance took the partitions away; Faust waits for the next assignment.
         """
-        try:
-            await super().perform_seek()
-        except AssertionError as error:
-            raise IllegalStateError(f"nothing is assigned: {error}") from error
+        with _given_up_is_illegal():
+            await super().seek_wait(partitions)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek to what is committed, but never past what stands in Postgres, which may have been restored to an earlier state.
@@ -223,16 +229,16 @@ class BulkConsumer(driver.Consumer):
         Where nothing is committed, all is read again from the beginning: it changes nothing that is known.
         """
         positions = self._positions
-        committed = dict(await super().seek_to_committed())
         starts = await cast("RewardsApp", self.app).starts()
+        with _given_up_is_illegal():
+            committed = dict(await super().seek_to_committed())
         sought: dict[TP, int] = {}
         for tp, offset in committed.items():
             start = starts.get((tp.topic, tp.partition))
-            if start is None or self._is_changelog_tp(tp):
-                continue
-            positions[tp] = max(start.earliest, min(offset or 0, start.next_offset))
-            if positions[tp] != offset or not offset:
-                sought[tp] = positions[tp]
+            if start is not None and not self._is_changelog_tp(tp):
+                sought[tp] = max(start.earliest, min(offset or 0, start.next_offset))
+        positions.update(sought)
+        # All are sought again: what was fetched before the positions were known was dropped, and nothing may follow that shows it.
         if sought:
             await self.seek_wait(sought)
         return committed | sought

@@ -79,7 +79,7 @@ class SourceTopics:
 
         Raises:
             SourceTopicError: a topic is missing, was made anew or lost records.
-            InvariantError: Postgres refuses what is asked.
+            InvariantError: the worker's own topic is missing, which a later process may find again; or Postgres refuses what is asked.
         """
         missing = 0
         while True:
@@ -87,7 +87,7 @@ class SourceTopics:
             found = self._faults(look)
             missing = missing + 1 if any(fault.kind is FaultKind.MISSING for fault in found) else 0
             if found and not 0 < missing < MISSING_LOOKS:
-                raise _stop(found)
+                raise self._stop(found)
             if not found:
                 return {
                     (one.topic, one.partition): Start(
@@ -113,7 +113,7 @@ class SourceTopics:
             found = self._faults(look)
             missing = missing + 1 if any(fault.kind is FaultKind.MISSING for fault in found) else 0
             if found and not 0 < missing < MISSING_LOOKS:
-                raise _stop(found)
+                raise self._stop(found)
             if not missing and self._own_faults(look):
                 raise InvariantError(f"topic {self._own} was made anew or lost records; a new process goes on with it")
 
@@ -161,11 +161,12 @@ class SourceTopics:
         found = topic_faults(own, look.topics, may_lose=frozenset({self._own}))
         return [fault for fault in found if fault.kind in {FaultKind.MADE_ANEW, FaultKind.SHORTER}]
 
+    def _stop(self, found: list[TopicFault]) -> InvariantError:
+        """Return what ends the worker: for good, unless all that is wrong is its own topic, of which nothing is lost."""
+        text = "; ".join(fault.text for fault in found)
+        return InvariantError(text) if {fault.topic for fault in found} == {self._own} else SourceTopicError(text)
+
     def _close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
-
-
-def _stop(found: list[TopicFault]) -> SourceTopicError:
-    return SourceTopicError("; ".join(fault.text for fault in found))

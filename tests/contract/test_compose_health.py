@@ -94,3 +94,11 @@ def test_unknown_check_is_wrong_usage(arguments: list[str]) -> None:
 
     assert done.returncode == 1
     assert "usage: rewards-health worker|lag|web" in done.stderr
+
+
+def test_worker_with_a_halted_partition_says_so_and_how_to_see_why() -> None:
+    halted = place(committed=10, lag=5)._replace(halted_reason="10 rows in a row cannot be used")  # type: ignore[attr-defined]
+
+    illness = health.illness_of_worker([halted], HERE, {})
+    assert illness is not None
+    assert "10 rows in a row cannot be used (rewards dead-letters list)" in illness

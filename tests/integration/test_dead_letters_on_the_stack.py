@@ -13,7 +13,8 @@ from streams.keys import customer_key, partition_of
 from streams.topics import DEAD_LETTERS, INVOICES
 from streams.worker.outputs import LETTER_BYTES_MAX
 from tests import from_scratch
-from tests.integration.invoices import enrol, execute, insert, points, query, row
+from tests.conftest import STARTED_ON
+from tests.integration.invoices import enrol, execute, insert, insert_with, points, query, row
 from tests.stack import Stack, eventually
 
 BILLED, PAID, DUE = dt.date(2026, 1, 5), dt.date(2026, 1, 20), dt.date(2026, 2, 25)
@@ -99,6 +100,14 @@ def test_screenful_of_bad_rows_halts_its_partition_alone_and_a_person_lets_it_go
     assert [(one["topic"], one["partition"]) for one in found["halted"]] == [(INVOICES.name, partition)]
     assert {one["row_id"] for one in found["dead_letters"] if one["is_halting"]} == set(numbers[:10])
 
+    status = stack.command("status", "--json", check=False)
+    assert status.returncode == 1
+    assert [one["partition"] for one in json.loads(status.stdout)["halted_partitions"]] == [partition]
+    assert "rewards dead-letters accept" in stack.command("status", check=False).stdout.replace("\n", " ")
+    measured = json.loads(stack.command("lag", "--once", "--json").stdout)
+    said = {(one["topic"], one["partition"]): one["status"] for one in measured}
+    assert [place for place, word in said.items() if word == "halted"] == [(INVOICES.name, partition)]
+
     # Neither a restart nor another worker begins anew.
     stack.command("restart", "worker")
     eventually(lambda: stack.process("worker")["pid"] not in {None, worker})
@@ -120,6 +129,51 @@ def test_screenful_of_bad_rows_halts_its_partition_alone_and_a_person_lets_it_go
     assert points(stack, customer) == {"SBM": (200, 0)}
     assert statuses(stack, customer) == ["accepted"] * 10 + ["superseded"] * 10
     assert from_scratch.differences(stack.address("warehouse"), stack.address("rewards")) == []
+
+
+def test_stack_with_a_halted_partition_starts_and_bounds_what_waits_in_memory(stack: Stack) -> None:
+    customer = "C-many-behind"
+    other = elsewhere(customer)
+    enrol(stack, customer)
+    enrol(stack, other)
+    stack.wait()
+    halt(stack, customer)
+    with stack.cursor("warehouse") as cursor:
+        for first in range(0, 3_000, 1_000):
+            many = [
+                each
+                for number in range(first, first + 1_000)
+                for each in (
+                    row(customer, f"M-{number}", BILLED, "2.00", transaction_due_date=DUE),
+                    row(customer, f"M-{number}", PAID, "-2.00", payment=True),
+                )
+            ]
+            insert_with(cursor, *many)
+    stack.down()
+    stack.up("--no-feed", "--business-date", STARTED_ON.isoformat())
+    assert stack.process("worker")["state"] == "running"
+    insert(stack, row(other, "D-1", BILLED, "90.00", transaction_due_date=DUE))
+    insert(stack, row(other, "D-1", PAID, "-90.00", payment=True))
+    eventually(lambda: total(stack, other) == 90, timeout=60)
+    assert len(query(stack, HALTED)) == 1
+    eventually(lambda: _lag(stack, customer) > 6_000)
+
+    stack.command("dead-letters", "accept", "--all")
+    assert points(stack, customer) == {"SBM": (6_000, 0)}
+    execute(stack, "warehouse", "DELETE FROM invoice_transactions WHERE customer_master_id = %s", customer)
+    assert points(stack, customer) == {"SBM": (0, 0)}
+    assert "superseded" in statuses(stack, customer)
+    assert "open" not in statuses(stack, customer)
+
+
+def _lag(stack: Stack, customer: str) -> int:
+    ((found,),) = query(
+        stack,
+        "SELECT lag_records FROM consumer_lag WHERE topic = %s AND partition = %s",
+        INVOICES.name,
+        partition_of(customer),
+    )
+    return int(found)
 
 
 def test_rows_that_are_corrected_let_their_partition_go_on_by_itself(stack: Stack) -> None:

@@ -313,6 +313,7 @@ def test_record_that_postgres_refuses_is_found_and_kept_and_the_others_are_writt
         totals = cursor.fetchone()
     assert reason == "refused_by_postgres"
     assert "refused" in detail
+    assert "DETAIL" not in detail
     assert totals is not None
     assert len(set(totals)) == 1
 

@@ -241,7 +241,7 @@ def test_topic_that_the_worker_writes_itself_is_taken_as_it_is(own_stack: Stack,
 
     anew = str(admin.describe_topics([REEVALUATIONS.name])[0]["topic_id"])
     noted = "SELECT DISTINCT topic_id FROM partition_progress WHERE topic = %s"
-    eventually(lambda: query(stack, noted, REEVALUATIONS.name) == [(anew,)], timeout=60)
+    eventually(lambda: query(stack, noted, REEVALUATIONS.name) == [(anew,)], timeout=120)
     today = dt.date.fromisoformat(stack.status["business_date"])
     stack.command("day", "--to", (today + dt.timedelta(40)).isoformat())
     _right(stack)

@@ -35,13 +35,13 @@ def letters(url: str) -> list[int]:
     ask(
         url,
         "INSERT INTO partition_progress (topic, partition, next_offset, halted_at, halted_reason, bad_records)"
-        " VALUES (%s, 3, 13, now(), '10 rows in a row cannot be used', '{\"in_a_row\": [1, 2, 3]}')",
+        ' VALUES (%s, 3, 13, now(), \'10 rows in a row cannot be used\', \'{"in_a_row": [10, 11, "offset 12"], "window_rows": []}\')',
         INVOICES.name,
     )
     ask(
         url,
-        "INSERT INTO consumer_lag (consumer_group, topic, partition, agent, end_offset, lag_records, lag_seconds, measured_at, unmeasured)"
-        " VALUES ('rewards', %s, 3, 'invoices', 99, 86, 1, now(), 0)",
+        "INSERT INTO consumer_lag (consumer_group, topic, partition, agent, end_offset, lag_records, lag_seconds, member,"
+        " measured_at, unmeasured) VALUES ('rewards', %s, 3, 'invoices', 99, 86, 1, 'faust@10.0.0.1#ab', now(), 0)",
         INVOICES.name,
     )
     return [
@@ -49,7 +49,8 @@ def letters(url: str) -> list[int]:
         for (number,) in ask(
             url,
             'INSERT INTO dead_letters (topic, partition, "offset", value, reason, detail, row_id)'
-            " SELECT %s, 3, n, %s, 'missing_value', '<b>transaction_amount is NULL</b>', n FROM generate_series(10, 12) AS n RETURNING id",
+            " SELECT %s, 3, n, %s, 'missing_value', '<b>transaction_amount is NULL</b>', nullif(n, 12) FROM generate_series(10, 12) AS n"
+            " RETURNING id",
             INVOICES.name,
             SECRET.encode(),
         )
@@ -80,7 +81,7 @@ def test_page_shows_letters_and_what_waits_for_them_and_never_their_bytes(sign_i
     told = sign_in(ADMIN).get(JSON)
     assert SECRET not in told.text
     assert [(one["id"], one["row_id"], one["is_halting"]) for one in told.json()["dead_letters"]] == [
-        (letters[2], 12, True),
+        (letters[2], None, True),
         (letters[1], 11, True),
         (letters[0], 10, True),
     ]
@@ -114,7 +115,7 @@ def test_all_can_be_accepted_at_once(sign_in: SignIn, letters: list[int], url: s
     assert not progress(url)[0]
 
 
-def test_discard_needs_a_reason_and_lets_a_partition_go_on_once_nothing_of_it_is_open(
+def test_discard_needs_a_reason_and_lets_a_partition_go_on_once_nothing_is_open_that_it_was_halted_for(
     sign_in: SignIn, letters: list[int], url: str
 ) -> None:
     admin = sign_in(ADMIN)
@@ -122,10 +123,16 @@ def test_discard_needs_a_reason_and_lets_a_partition_go_on_once_nothing_of_it_is
     assert refused.status_code == 422
     assert "Please say why" in refused.text
     assert {status for status, *_ in statuses(url)} == {"open"}
+    # One that has long been open, and that the partition is not halted for.
+    ask(
+        url,
+        "INSERT INTO dead_letters (topic, partition, \"offset\", reason, detail, row_id) VALUES (%s, 3, 2, 'bad_date', '', 2)",
+        INVOICES.name,
+    )
     assert submit(admin, decision="discard", id=letters[:2], reason="a trial").status_code == 303
     assert progress(url)[0]
     assert submit(admin, decision="discard", id=letters[2], reason="a trial").status_code == 303
-    assert statuses(url) == [("discarded", "a trial", ADMIN)] * 3
+    assert statuses(url) == [*[("discarded", "a trial", ADMIN)] * 3, ("open", None, None)]
     assert progress(url) == (False, 0, {})
 
 
@@ -164,3 +171,14 @@ def test_form_without_its_token_and_a_customer_decide_nothing(sign_in: SignIn, l
     assert joe.post(DECISIONS, json={"decision": "accept"}).status_code == 403
     assert joe.post(PAGE, data={"decision": "accept", "everything": "true"}).status_code == 403
     assert {status for status, *_ in statuses(url)} == {"open"}
+
+
+def test_lag_page_names_the_halted_partition_and_leads_to_its_letters(sign_in: SignIn, letters: list[int]) -> None:
+    admin = sign_in(ADMIN)
+    for address in ("/lag", "/lag/agents"):
+        shown = admin.get(address).text
+        assert f"{INVOICES.name}, partition 3, is halted since" in shown
+        assert "1 partition halted" in shown
+        assert 'href="/dead-letters"' in shown
+    ((agent,),) = [admin.get("/api/lag").json()["agents"]]
+    assert [row["halted_reason"] for row in agent["partitions"]] == ["10 rows in a row cannot be used"]

@@ -89,7 +89,7 @@ def test_server_that_comes_up_and_ends_by_itself_again_and_again_is_no_server_th
     assert State.RUNNING not in seen
 
 
-def test_worker_that_met_too_many_bad_records_is_not_started_again(
+def test_worker_that_would_only_meet_the_same_again_is_not_started_again(
     run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(units, "BACKOFF_SECONDS", (0.01,))

@@ -38,7 +38,9 @@ class FetchingConsumer(BulkConsumer):
         self._committed, self.earliest = committed, earliest
         self._thread: Any = self
         self.flow_active = True
+        self.begun: list[int] = []
         self.sought: list[int] = []
+        self.taken_away = False
         self.app: Any = SimpleNamespace(
             consumer_generation_id=1,
             tables=SimpleNamespace(changelog_topics=set()),
@@ -55,6 +57,8 @@ class FetchingConsumer(BulkConsumer):
         return self._fetches.pop(0), set()
 
     async def seek_wait(self, partitions: Any) -> None:
+        if self.taken_away:
+            raise IllegalStateError("No current assignment for partition")
         self.sought += partitions.values()
 
     async def earliest_offsets(self, *partitions: TP) -> Any:
@@ -72,6 +76,7 @@ class FetchingConsumer(BulkConsumer):
     async def position_anew(self) -> None:
         """As Faust does after a rebalance, once its tables are recovered."""
         await self.seek_to_committed()
+        self.begun, self.sought = self.sought, []
 
     async def fetched(self) -> list[int]:
         """The offsets that the next fetch hands on."""
@@ -124,7 +129,7 @@ def test_partition_without_a_committed_offset_is_read_from_its_beginning() -> No
         one = consumer(range(3), range(7), committed=None)
         assert await one.fetched() == []
         await one.position_anew()
-        assert one.sought == [0]
+        assert one.begun == [0]
         assert await one.fetched() == list(range(7))
 
     asyncio.run(run())
@@ -143,16 +148,14 @@ def test_fetch_that_leaves_records_out_is_made_again_from_where_they_begin() -> 
 
 
 def test_partition_that_a_rebalance_took_away_during_a_seek_is_left_to_its_next_owner() -> None:
-    async def taken_away(_: object) -> None:
-        raise IllegalStateError("No current assignment for partition")
-
     async def run() -> None:
         one = consumer(range(10, 12), range(14, 20), range(20, 22), range(14, 16), committed=10)
         await one.position_anew()
         assert await one.fetched() == [10, 11]
-        one.seek_wait = taken_away  # type: ignore[method-assign]
+        one.taken_away = True
         assert await one.fetched() == []
         assert await one.fetched() == []
+        one.taken_away = False
         one._thread = CommittedThread(14)
         await one.position_anew()
         assert await one.fetched() == [14, 15]
@@ -199,7 +202,7 @@ def test_reading_begins_where_nothing_is_left_out(
         one = consumer(range(begins_at, begins_at + 3), committed=committed, earliest=earliest)
         one.next_offset = next_offset
         sought_and_committed = await one.seek_to_committed()
-        assert one.sought == ([] if committed == begins_at else [begins_at])
+        assert one.sought == [begins_at], "what was fetched before was dropped, and maybe nothing follows"
         assert sought_and_committed == {HERE: begins_at}, "Faust drops what is below, and commits what is above"
         assert await one.fetched() == list(range(begins_at, begins_at + 3))
 
@@ -235,7 +238,7 @@ def test_topic_that_is_gone_does_not_end_the_fetch(monkeypatch: pytest.MonkeyPat
 
 
 def test_rebalance_that_took_everything_away_is_waited_for() -> None:
-    async def nothing_assigned() -> Any:
+    async def nothing_assigned(*_: Any) -> Any:
         raise AssertionError("No partitions are currently assigned")
 
     async def run() -> None:
@@ -243,6 +246,9 @@ def test_rebalance_that_took_everything_away_is_waited_for() -> None:
         one._thread.seek_to_committed = nothing_assigned
         with pytest.raises(IllegalStateError):
             await one.perform_seek()
+        one._thread.seek_wait = nothing_assigned
+        with pytest.raises(IllegalStateError):
+            await BulkConsumer.seek_wait(one, {HERE: 12})
 
     asyncio.run(run())
 

@@ -89,10 +89,11 @@ def test_topic_that_is_shorter_than_what_was_read_stops_the_worker() -> None:
         watched(look(), look(next_offset=101))
 
 
-def test_own_topic_made_anew_is_a_new_process_matter_and_no_persons() -> None:
-    with pytest.raises(InvariantError) as raised:
-        watched(look(), look(anew=REEVALUATIONS.name))
-    assert not isinstance(raised.value, SourceTopicError)
+def test_own_topic_that_is_missing_or_made_anew_is_for_the_next_process_and_no_person() -> None:
+    for away in (look(anew=REEVALUATIONS.name), look(missing=REEVALUATIONS.name)):
+        with pytest.raises(InvariantError) as raised:
+            watched(look(), away)
+        assert not isinstance(raised.value, SourceTopicError)
 
 
 def test_topics_that_are_well_are_looked_at_for_ever() -> None:

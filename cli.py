@@ -63,6 +63,24 @@ def _begin(
     ] = None,
 ) -> None:
     context.obj = Surroundings(data)
+    _log_late()
+
+
+def _log_late() -> None:
+    """Have warnings of a command's libraries written as every process' lines are; without one, nothing is imported for it."""
+    import logging
+
+    class LateHandler(logging.Handler):
+        """Configures logging for the first record that nobody else takes."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            from streams import logs
+            from streams.settings import LogSettings
+
+            logs.configure(LogSettings().log_format, "WARNING")
+            logging.getLogger(record.name).handle(record)
+
+    logging.lastResort = LateHandler(logging.WARNING)
 
 
 def application() -> typer.Typer:

@@ -163,3 +163,15 @@ def test_level_that_is_none_is_refused_as_wrong_usage() -> None:
 
     assert done.returncode == 2
     assert "is not one of 'debug'" in done.stderr
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_warning_of_a_commands_library_is_a_line_like_every_other(log_format: str) -> None:
+    logs = "import logging; logging.getLogger('kafka').warning('x %s', 'y'); logging.getLogger('kafka').info('z')"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import cli; cli._log_late(); {logs}"],
+        capture_output=True, text=True, check=True, env=os.environ | {"REWARDS_LOG_FORMAT": log_format},
+    )  # fmt: skip
+
+    (line,) = done.stderr.splitlines()
+    assert line.endswith("[warning  ] x y [kafka]" if log_format == "text" else '"logger":"kafka","message":"x y"}')

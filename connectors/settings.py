@@ -74,6 +74,8 @@ class LocalSettings(BaseSettings):
     """Passed on to every process; the supervisor's own lines are few, and stay."""
     hang_seconds: float = Field(60, gt=0)
     """A process that came up and has not answered for so long is started again; services without a port after half of it."""
+    disk_low_bytes: int = Field(256 * 1024 * 1024, ge=0)
+    """`rewards status` fails where a disk of the stack has less room: Kafka ends without, and Postgres takes no more rows."""
     log_bytes: int = Field(10_000_000, ge=10_000)
     """A log file that is larger is renamed, and the next one is begun."""
     metrics: bool = False

@@ -178,9 +178,12 @@ class SourceCheck:
         if slot is not None and slot.active:
             return True
         said = registration.is_past_snapshot(self.rest, access.name)
-        if said is None and identity is not None and topic is not None:
+        if said is None and topic is not None:
             # Connect says nothing of a connector that is only just being registered. A snapshot brings each partition a record.
-            has_begun = topic.id != identity.topic or topic.ends != identity.starts
+            if identity is None:
+                has_begun = any(topic.ends.values())
+            else:
+                has_begun = topic.id != identity.topic or topic.ends != identity.starts
             return None if has_begun else False
         return said
 

@@ -76,6 +76,15 @@ def test_slot_is_not_missed_before_anything_of_the_snapshot_has_come_while_conne
     assert judged(settings, slotless, known, state, now) == found
 
 
+@pytest.mark.parametrize(("now", "found"), [(topic(0, 0), set()), (topic(0, 3), {Code.SLOT_MISSING})])
+def test_slot_is_not_missed_where_nothing_was_ever_captured(
+    settings: ConnectorSettings, monkeypatch: pytest.MonkeyPatch, now: TopicState, found: set[Code]
+) -> None:
+    slotless = replace(SOUND, slot=None)
+    monkeypatch.setattr(checking, "_read", lambda _access: Source(slotless, Memory(None)))
+    assert judged(settings, slotless, Memory(None), "UNKNOWN", now) == found
+
+
 def test_slot_that_was_made_while_the_others_were_asked_is_not_missing(
     settings: ConnectorSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -180,11 +180,8 @@ class SourceCheck:
         said = registration.is_past_snapshot(self.rest, access.name)
         if said is None and topic is not None:
             # Connect says nothing of a connector that is only just being registered. A snapshot brings each partition a record.
-            if identity is None:
-                has_begun = any(topic.ends.values())
-            else:
-                has_begun = topic.id != identity.topic or topic.ends != identity.starts
-            return None if has_begun else False
+            before = (topic.id, dict.fromkeys(topic.ends, 0)) if identity is None else (identity.topic, identity.starts)
+            return False if before == (topic.id, topic.ends) else None
         return said
 
 

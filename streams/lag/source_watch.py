@@ -55,7 +55,11 @@ class Checker:
     def close(self) -> None:
         """Give back what is open."""
         self._check = None
-        self._stack.close()
+        try:
+            self._stack.close()
+        except Exception:
+            # The same edge: it is of no more use whatever it says.
+            logger.debug("what the check of the sources held could not be given back", exc_info=True)
 
 
 class Looking(Protocol):

@@ -163,6 +163,30 @@ def test_check_that_fails_is_a_finding_and_is_opened_anew(caplog: pytest.LogCapt
     assert messages(caplog)[1].startswith("every source: the sources could not be checked: KeyError. Remedy: ")
 
 
+def test_check_that_cannot_be_closed_is_opened_anew_all_the_same() -> None:
+    opened: list[str] = []
+
+    @contextmanager
+    def open_check() -> Iterator[Check]:
+        opened.append("opened")
+
+        def check() -> list[SourceFinding]:
+            if len(opened) == 1:
+                raise OSError("gone")
+            return [UNPUBLISHED]
+
+        try:
+            yield check
+        finally:
+            raise OSError("gone for good")
+
+    checker = Checker(open_check)
+    assert [one.code for one in checker.look()] == [CHECK_FAILED]
+    assert checker.look() == [UNPUBLISHED]
+    checker.close()
+    assert opened == ["opened", "opened"]
+
+
 def test_check_without_its_settings_says_which(caplog: pytest.LogCaptureFixture) -> None:
     @contextmanager
     def open_check() -> Iterator[Check]:

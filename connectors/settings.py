@@ -18,8 +18,9 @@ WORKER_SETTINGS = (
     "REWARDS_PROCESSORS", "REWARDS_GATHER_MS", "REWARDS_CACHED_INVOICES", "REWARDS_BATCH_RECORDS",
     "REWARDS_RELOAD_QUIET_SECONDS", "REWARDS_RELOAD_MISSING_SHARE_MAX", "REWARDS_RELOAD_MISSING_SECONDS",
     "REWARDS_BAD_ROWS_IN_A_ROW", "REWARDS_BAD_WINDOW_RECORDS", "REWARDS_BAD_WINDOW_SHARE",
+    "REWARDS_SOURCE_CHECK_SECONDS",
 )  # fmt: skip
-"""How a worker goes about it, wherever it runs: passed on to a stack's processes. Addresses and secrets are the stack's own."""
+"""How a worker and the lag process go about it: passed on to a stack's processes. Addresses and secrets are the stack's own."""
 JAVA_OPTIONS = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH")
 
 

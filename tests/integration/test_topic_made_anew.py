@@ -68,6 +68,10 @@ def _worker_stops(stack: Stack) -> str:
     """Wait until the worker stays down; return what it said."""
     eventually(lambda: stack.process("worker")["state"] == "failed", timeout=60)
     assert stack.process("worker")["last_exit"] == 65
+    return _last_words(stack)
+
+
+def _last_words(stack: Stack) -> str:
     log = (stack.folder / "logs" / "worker.log").read_text().splitlines()
     return next(line for line in reversed(log) if "The worker stops" in line)
 
@@ -100,7 +104,8 @@ def _member(stack: Stack) -> Iterator[None]:
 def _lead_out(stack: Stack) -> None:
     assert "rewards connectors resnapshot" in stack.command("topics", "adopt").stdout
     stack.command("connectors", "resnapshot")
-    stack.command("restart", "worker")
+    started = stack.command("restart", "worker", check=False)
+    assert started.returncode == 0, _last_words(stack)
 
 
 def _right(stack: Stack) -> None:

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
     from pydantic import ValidationError
 
+    from connectors.source.check import SourceCheck
     from streams.jobs.waiting import SourceFault
+    from streams.lag.findings import SourceFinding
+    from streams.lag.source_watch import Check
     from streams.options import LogFormat
 
 
@@ -63,6 +66,24 @@ def _begin(
     ] = None,
 ) -> None:
     context.obj = Surroundings(data)
+    _log_late()
+
+
+def _log_late() -> None:
+    """Have warnings of a command's libraries written as every process' lines are; without one, nothing is imported for it."""
+    import logging
+
+    class LateHandler(logging.Handler):
+        """Configures logging for the first record that nobody else takes."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            from streams import logs
+            from streams.settings import LogSettings
+
+            logs.configure(LogSettings().log_format, "WARNING")
+            logging.getLogger(record.name).handle(record)
+
+    logging.lastResort = LateHandler(logging.WARNING)
 
 
 def application() -> typer.Typer:
@@ -84,7 +105,7 @@ def application() -> typer.Typer:
         streams.commands.wait_command(_source_faults),
         streams.commands.day,
         streams.commands.points,
-        streams.lag.commands.lag,
+        streams.lag.commands.lag_command(_source_check),
         connectors.feed.commands.feed,
     ):
         app.command()(command)
@@ -116,6 +137,44 @@ def _source_faults() -> list[SourceFault]:
 
     with SourceCheck(ConnectorSettings()) as check:
         return [SourceFault(f"{one.message} ({one.remedy})", one.is_gap) for one in errors(check.findings())]
+
+
+@contextmanager
+def _source_check() -> Iterator[Check]:
+    from pydantic import ValidationError
+
+    from connectors.settings import ConnectorSettings
+    from connectors.source.check import SourceCheck
+    from streams.errors import SettingsError
+
+    try:
+        settings = ConnectorSettings()
+    except ValidationError as error:
+        raise SettingsError(_wrong_settings(error)) from error
+    with SourceCheck(settings) as check:
+        yield lambda: _source_findings(check)
+
+
+def _source_findings(check: SourceCheck) -> list[SourceFinding]:
+    from streams.errors import TransientError
+    from streams.lag.findings import SourceFinding
+
+    topics = {one.name: one.captured.topic for one in check.access}
+    try:
+        return [
+            SourceFinding(
+                one.connector,
+                topics[one.connector],
+                one.severity.value,
+                one.code,
+                one.message,
+                one.remedy,
+                one.is_unseen,
+            )
+            for one in check.findings()
+        ]
+    except ConnectorsError as error:
+        raise TransientError(str(error)) from error
 
 
 def _open_reloads(database_url: str) -> list[dict[str, Any]] | None:

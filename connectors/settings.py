@@ -18,8 +18,9 @@ WORKER_SETTINGS = (
     "REWARDS_PROCESSORS", "REWARDS_GATHER_MS", "REWARDS_CACHED_INVOICES", "REWARDS_BATCH_RECORDS",
     "REWARDS_RELOAD_QUIET_SECONDS", "REWARDS_RELOAD_MISSING_SHARE_MAX", "REWARDS_RELOAD_MISSING_SECONDS",
     "REWARDS_BAD_ROWS_IN_A_ROW", "REWARDS_BAD_WINDOW_RECORDS", "REWARDS_BAD_WINDOW_SHARE",
+    "REWARDS_SOURCE_CHECK_SECONDS",
 )  # fmt: skip
-"""How a worker goes about it, wherever it runs: passed on to a stack's processes. Addresses and secrets are the stack's own."""
+"""How a worker and the lag process go about it: passed on to a stack's processes. Addresses and secrets are the stack's own."""
 JAVA_OPTIONS = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH")
 
 
@@ -74,6 +75,8 @@ class LocalSettings(BaseSettings):
     """Passed on to every process; the supervisor's own lines are few, and stay."""
     hang_seconds: float = Field(60, gt=0)
     """A process that came up and has not answered for so long is started again; services without a port after half of it."""
+    disk_low_bytes: int = Field(256 * 1024 * 1024, ge=0)
+    """`rewards status` fails where a disk of the stack has less room: Kafka ends without, and Postgres takes no more rows."""
     log_bytes: int = Field(10_000_000, ge=10_000)
     """A log file that is larger is renamed, and the next one is begun."""
     metrics: bool = False

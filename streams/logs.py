@@ -20,6 +20,8 @@ from structlog.dev import ConsoleRenderer, plain_traceback
 from structlog.processors import JSONRenderer, format_exc_info
 from structlog.stdlib import ExtraAdder, ProcessorFormatter, add_log_level, add_logger_name
 
+from streams.recent import Recent
+
 if TYPE_CHECKING:
     from structlog.typing import Processor
 
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 Event = MutableMapping[str, Any]
 
 MASK: Final = "***"
+CLIENTS: Final = ("aiokafka", "kafka")
+CLIENT_LINE_SECONDS: Final = 30.0
+CLIENT_LINES_KEPT: Final = 200
 _PASSWORD_IN_URL: Final = re.compile(r"(//[^\s/:@]*:)[^\s/@]+(?=@)")
 _SECRET_NAMES: Final = ("password", "secret", "token", "cookie", "authorization", "field_keys")
 _CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
@@ -37,7 +42,31 @@ def configure(log_format: LogFormat, level: LogLevel) -> None:
     """Send every log record of the process to standard error."""
     handler = logging.StreamHandler()
     handler.setFormatter(formatter(log_format, colors=sys.stderr.isatty()))
+    handler.addFilter(Repetitions())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+
+
+class Repetitions(logging.Filter):
+    """Lets a line of the Kafka clients through once in a while: without a broker they write dozens a second, each like the one before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: Recent[tuple[str, str], tuple[float, int]] = Recent(CLIENT_LINES_KEPT)
+        """Logger and text -> when it was last let through, and how often it came since."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a record is written; one that stands for others says for how many."""
+        if record.name.partition(".")[0] not in CLIENTS:
+            return True
+        line = (record.name, record.getMessage())
+        written_at, count = self._lines.get(line) or (float("-inf"), 0)
+        if record.created - written_at < CLIENT_LINE_SECONDS:
+            self._lines.update({line: (written_at, count + 1)})
+            return False
+        self._lines.update({line: (record.created, 0)})
+        if count:
+            record.repeated = count
+        return True
 
 
 def formatter(log_format: LogFormat, *, colors: bool = False) -> logging.Formatter:

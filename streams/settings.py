@@ -52,9 +52,9 @@ class StreamSettings(BaseSettings):
     kafka_bootstrap: str
     """host:port[,host:port…]"""
     warehouse_url: SecretStr | None = None
-    """The warehouse; only `rewards wait` and `rewards feed` write there (a watermark, sample data)."""
+    """The warehouse; only `rewards wait` and `rewards feed` write there (a watermark, sample data), and the sources' check looks there."""
     connect_url: str | None = None
-    """Kafka Connect's REST address; only `rewards connectors` and the dashboards ask it."""
+    """Kafka Connect's REST address; only `rewards connectors` and the checks of the sources ask it."""
     timezone: str = "America/Denver"
     """The zone whose date is the business date."""
     data_dir: str | None = None
@@ -90,6 +90,9 @@ class StreamSettings(BaseSettings):
     """Records of a partition of which a share may be of bad rows."""
     bad_window_share: float = Field(default=0.01, ge=0, le=1)
     """A larger share of bad rows in a full window halts the partition likewise."""
+
+    source_check_seconds: float = Field(default=15.0, ge=0.5)
+    """The lag process has the captured sources checked so often."""
 
     @property
     def bad_record_limits(self) -> BadRecordLimits:

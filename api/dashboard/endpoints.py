@@ -15,5 +15,5 @@ router = APIRouter(prefix="/api", tags=["operations"], responses=PROBLEMS)
 
 @router.get("/lag")
 def lag(viewer: Office, session: ReadSession) -> LagOut:
-    """Show the consumer lag of every agent, per partition, in records and seconds."""
+    """Show the consumer lag of every agent, per partition, in records and seconds; and what is wrong with the captured sources."""
     return LagOut.model_validate(read_lag(session, viewer))

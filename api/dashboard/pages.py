@@ -1,6 +1,6 @@
-"""The ops pages: consumer lag of every agent, per partition, in records and seconds; and reloads that wait.
+"""The ops pages: consumer lag of every agent, per partition, in records and seconds; what is wrong with the sources; reloads that wait.
 
-The lag process (streams/lag) measures and writes `consumer_lag`. The page shows it, and says when no measurement is fresh.
+The lag process (streams/lag) measures, has the sources checked, and writes both. The page shows it, and says what is no longer fresh.
 """
 
 from __future__ import annotations

@@ -1,18 +1,18 @@
-"""Reads how far each agent is behind, as the lag process (streams/lag) measured it last, and the reloads that are not over."""
+"""Reads how far each agent is behind and how the sources are, as the lag process (streams/lag) saw it last; and open reloads."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, func, select, true
 from sqlalchemy.orm import Session
 
 from api.core.database import stream_cursor
 from api.core.permissions import Viewer
-from api.dashboard.report import LagReport, PartitionLag, report_lag
+from api.dashboard.report import NEVER_CHECKED, LagReport, PartitionLag, SourceProblem, SourceReport, report_lag
 from streams.generation import LIVE
 from streams.postgres.epochs import open_epochs, retirement
-from streams.postgres.models import ConsumerLag, PartitionProgress
+from streams.postgres.models import ConsumerLag, PartitionProgress, SourceCheck, SourceFinding
 from streams.state.epochs import OpenEpoch
 
 
@@ -57,7 +57,36 @@ def read_lag(session: Session, viewer: Viewer) -> LagReport:
         .order_by(ConsumerLag.consumer_group, ConsumerLag.agent, ConsumerLag.topic, ConsumerLag.partition)
     )
     measured = [PartitionLag(*row[:10], max(0.0, float(row[10])), row.halted_at, row.halted_reason) for row in rows]
-    return report_lag(measured, open_epochs(stream_cursor(session)))
+    return report_lag(measured, open_epochs(stream_cursor(session)), _read_source(session))
+
+
+def _read_source(session: Session) -> SourceReport:
+    """Return how the sources were at the last check."""
+    now = func.clock_timestamp()
+    # One statement sees one set, whatever the lag process replaces meanwhile.
+    rows = session.execute(
+        select(
+            SourceCheck.checked_at,
+            now > SourceCheck.stale_at,
+            func.extract("epoch", now - SourceCheck.checked_at),
+            SourceFinding.number,
+            SourceFinding.connector,
+            SourceFinding.topic,
+            SourceFinding.severity,
+            SourceFinding.code,
+            SourceFinding.message,
+            SourceFinding.remedy,
+            SourceFinding.since,
+            SourceFinding.seen_at,
+        )
+        .outerjoin(SourceFinding, true())
+        .order_by(SourceFinding.number)
+    ).all()
+    if not rows:
+        return NEVER_CHECKED
+    checked_at, is_stale, age_seconds, *_ = rows[0]
+    findings = [SourceProblem(*list[Any](row)[4:]) for row in rows if row.number is not None]
+    return SourceReport("stale" if is_stale else "fresh", checked_at, max(0.0, float(age_seconds)), findings)
 
 
 def read_reloads(session: Session, viewer: Viewer) -> list[Reload]:

@@ -1,4 +1,4 @@
-"""The report of consumer lag: agents with their partitions, and how each one does. Pure."""
+"""The report of consumer lag: agents with their partitions, and how each one does; and how the captured sources are. Pure."""
 
 from __future__ import annotations
 
@@ -94,6 +94,40 @@ class AgentLag:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceProblem:
+    """What is known to be wrong with a captured source."""
+
+    connector: str | None
+    """None where it is about every source: none could be checked."""
+    topic: str | None
+    severity: Literal["error", "warning"]
+    code: str
+    message: str
+    remedy: str
+    since: dt.datetime
+    seen_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReport:
+    """How the captured sources were at the last check, and whether that still says anything."""
+
+    state: Literal["none", "stale", "fresh"]
+    checked_at: dt.datetime | None
+    """None where they were never checked."""
+    age_seconds: float
+    """The time since the check, by the database's clock; 0 where there was none."""
+    findings: list[SourceProblem]
+
+    def is_seen(self, finding: SourceProblem) -> bool:
+        """Whether the last check saw it; else that could not see its source, and nobody knows whether it is over."""
+        return self.checked_at is not None and finding.seen_at >= self.checked_at
+
+
+NEVER_CHECKED: Final = SourceReport("none", None, 0.0, [])
+
+
+@dataclass(frozen=True, slots=True)
 class LagReport:
     """The lag of every agent, and whether the measurements are fresh."""
 
@@ -103,6 +137,7 @@ class LagReport:
     agents: list[AgentLag]
     reloads: list[OpenEpoch]
     """Truncates and snapshots that are not over."""
+    source: SourceReport
 
     @property
     def waiting(self) -> list[OpenEpoch]:
@@ -115,7 +150,9 @@ class LagReport:
         return round(100 * row.lag_records / full, 1)
 
 
-def report_lag(rows: Sequence[PartitionLag], reloads: Sequence[OpenEpoch] = ()) -> LagReport:
+def report_lag(
+    rows: Sequence[PartitionLag], reloads: Sequence[OpenEpoch] = (), source: SourceReport = NEVER_CHECKED
+) -> LagReport:
     """Group the measurements by agent and judge their age."""
     agents = [
         AgentLag(name, consumer_group, list(found))
@@ -125,4 +162,4 @@ def report_lag(rows: Sequence[PartitionLag], reloads: Sequence[OpenEpoch] = ()) 
     state: Literal["none", "stale", "fresh"] = (
         "none" if not rows else "stale" if age_seconds > STALE_SECONDS else "fresh"
     )
-    return LagReport(state, age_seconds, agents, list(reloads))
+    return LagReport(state, age_seconds, agents, list(reloads), source)

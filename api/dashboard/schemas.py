@@ -1,4 +1,4 @@
-"""The shapes of consumer lag as JSON."""
+"""The shapes of consumer lag, and of what is wrong with the sources, as JSON."""
 
 from __future__ import annotations
 
@@ -54,6 +54,29 @@ class ReloadOut(Shape):
     remedy: str | None
 
 
+class SourceProblemOut(Shape):
+    """What is known to be wrong with a captured source."""
+
+    connector: str | None
+    topic: str | None
+    severity: Literal["error", "warning"]
+    code: str
+    message: str
+    remedy: str
+    since: dt.datetime
+    seen_at: dt.datetime
+    """Before `checked_at` where the last check could not see the source."""
+
+
+class SourceOut(Shape):
+    """How the captured sources were at the last check. `stale`: no check came for some time, and nobody knows."""
+
+    state: Literal["none", "stale", "fresh"]
+    checked_at: dt.datetime | None
+    age_seconds: float
+    findings: list[SourceProblemOut]
+
+
 class LagOut(Shape):
     """The lag of every agent."""
 
@@ -61,3 +84,4 @@ class LagOut(Shape):
     age_seconds: float
     agents: list[AgentLagOut]
     reloads: list[ReloadOut]
+    source: SourceOut

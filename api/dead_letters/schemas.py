@@ -31,7 +31,8 @@ class LetterOut(Shape):
     decided_by: str | None
     note: str | None
     is_being_retried: bool
-    is_halting: bool
+    halted_at: dt.datetime | None
+    """Since when its partition waits for a decision on it."""
 
 
 class HaltedOut(Shape):
@@ -56,7 +57,7 @@ class DecisionIn(BaseModel):
     """A decision of some letters, or of all open ones."""
 
     decision: Literal["accept", "retry", "discard"]
-    ids: Annotated[list[LetterId], Field(max_length=10 * PAGE)] | None = None
+    ids: Annotated[list[LetterId], Field(max_length=4 * PAGE)] | None = None
     """None: every open one."""
     reason: Annotated[str, Field(max_length=REASON_CHARACTERS_MAX)] = ""
     """Of a discard."""

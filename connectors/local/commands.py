@@ -178,8 +178,8 @@ def status_command(open_reloads: Asked, halted_partitions: Asked) -> Callable[..
     def status(*, data: FolderOption = None, as_json: AsJson = False) -> None:
         """Say what runs, how it is, and where to reach it. The JSON holds passwords.
 
-        Exit codes: 0 everything runs, what is captured is sound and nothing waits for a person's word; 1 something does not, or is
-        not, or does; 3 no stack was ever started in this folder.
+        Exit codes: 0 everything runs and has room, what is captured is sound and nothing waits for a person's word; 1 something does
+        not, or is not, or does; 3 no stack was ever started in this folder.
         """
         from connectors.errors import StackNotRunningError
         from connectors.local import lifecycle
@@ -200,8 +200,9 @@ def status_command(open_reloads: Asked, halted_partitions: Asked) -> Callable[..
         unsound = any(finding["severity"] == "error" for one in state["sources"] for finding in one["findings"])
         unseen = state["reloads"] is None or state["halted_partitions"] is None
         asked = state["halted_partitions"] or any(one["waits_for_a_word"] for one in state["reloads"] or ())
+        full = bool(state["short_of_room"])
         stands = any(one["state"] != "running" for one in state["processes"])
-        if unsound or unseen or asked or stands or state["state"] != "running":
+        if unsound or unseen or asked or full or stands or state["state"] != "running":
             raise typer.Exit(1)
 
     return status

@@ -16,12 +16,13 @@ from typing import Any, Final
 import psutil
 
 from connectors.errors import StackError, StackRunningError
-from connectors.local import binaries, jars, leftovers, restarts, stack
+from connectors.local import binaries, jars, leftovers, restarts, shared_data, stack
 from connectors.local.folder import StackFolder
 from connectors.local.groups import ask_to_end
 from connectors.local.logs import LogLimits
 from connectors.local.own_process import stopping_signals, supervisor_log
 from connectors.local.pulse import halted
+from connectors.local.room import short_of_room
 from connectors.local.states import State
 from connectors.local.supervisor import Supervisor
 from connectors.local.units import KEEPS_ENDING, Child, Unit
@@ -212,6 +213,8 @@ def status(folder: StackFolder) -> dict[str, Any]:
         state["state"] = "unsupervised" if any(one["pid"] for one in state["processes"]) else "stopped"
     state["business_date"] = stack.business_date(folder, state["timezone"])
     state["sources"] = _sources(folder, state["processes"])
+    places = (folder.path, shared_data.place(secrets.stack_id))
+    state["short_of_room"] = short_of_room(places, LocalSettings().disk_low_bytes)
     return state
 
 
@@ -250,7 +253,7 @@ def _listed(child: Child) -> bool:
 def _described(child: Child, folder: StackFolder) -> dict[str, Any]:
     """A child's entry, with what a person can do where it does not come up by itself."""
     log = folder.logs / f"{child.name}.log"
-    down = child.state is State.FAILED or child.failures >= KEEPS_ENDING
+    down = child.state is State.FAILED or (child.failures >= KEEPS_ENDING and child.state is not State.RUNNING)
     remedy = (
         f"{log} says why; when that is mended, `{folder.command(f'restart {child.name}')}` starts it" if down else None
     )

@@ -129,6 +129,8 @@ def print_status(state: dict[str, Any]) -> None:
     for one in state["processes"]:
         if one.get("remedy"):
             console.print(Text(f"{one['name']}: {one['remedy']}"), soft_wrap=True)
+    for said in state["short_of_room"]:
+        console.print(Text(said, "red"), soft_wrap=True)
     for finding in (finding for one in state["sources"] for finding in one["findings"]):
         said = f"{finding['message']} ({finding['remedy']})"
         console.print(Text(said, "red" if finding["severity"] == "error" else "yellow"), soft_wrap=True)

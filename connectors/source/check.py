@@ -152,11 +152,11 @@ class SourceCheck:
                 "start the database, or mend its address or the rights of our role",
             )
             return
-        past_snapshot: bool | None = True
-        if state.state == "MISSING" and (known is None or known.identity is None):
-            past_snapshot = False
-        elif seen.slot is None or not seen.slot.active:
-            past_snapshot = registration.is_past_snapshot(self.rest, access.name)
+        past_snapshot = self._is_past_snapshot(access, state, source, topic)
+        if seen.slot is None and past_snapshot is not False:
+            # The connector may have made its slot since the database was read.
+            again = _read(access)
+            seen, known = again.catalog or seen, again.memory or known
         partitions = len(topic.partitions) if topic else None
         # First what was made anew: the rest follows from it.
         said.findings += judge_memory(access.captured, seen, known)
@@ -166,6 +166,23 @@ class SourceCheck:
             # Nobody reads the slot of a connector that does not run: its state says so already.
             if one.code not in {Code.SLOT_INACTIVE, Code.SNAPSHOT_RUNNING} or state.running
         ]
+
+    def _is_past_snapshot(
+        self, access: Access, state: ConnectorState, source: Source, topic: TopicState | None
+    ) -> bool | None:
+        """Whether a connector needs the slot that it has, or had; None where that cannot be known."""
+        slot = source.catalog.slot if source.catalog else None
+        identity = source.memory.identity if source.memory else None
+        if state.state == "MISSING" and identity is None:
+            return False
+        if slot is not None and slot.active:
+            return True
+        said = registration.is_past_snapshot(self.rest, access.name)
+        if said is None and topic is not None:
+            # Connect says nothing of a connector that is only just being registered. A snapshot brings each partition a record.
+            before = (topic.id, dict.fromkeys(topic.ends, 0)) if identity is None else (identity.topic, identity.starts)
+            return False if before == (topic.id, topic.ends) else None
+        return said
 
 
 def _read(access: Access) -> Source:

@@ -109,6 +109,9 @@ PASSING: Final = frozenset(
 )
 """What a connector that has just been started may show for a moment."""
 
+UNSEEN: Final = frozenset({Code.SOURCE_UNREADABLE, Code.CONNECT_UNREADABLE, Code.TOPIC_UNREADABLE})
+"""With these, what was wrong with the source before may be wrong still: nobody saw that it is not."""
+
 REPAIR: Final = "rewards connectors repair"
 
 
@@ -128,6 +131,11 @@ class Finding:
     def is_gap(self) -> bool:
         """Changes are missing, or may be: a new snapshot is needed."""
         return self.code in GAPS
+
+    @property
+    def is_unseen(self) -> bool:
+        """A part of the source could not be looked at."""
+        return self.code in UNSEEN
 
 
 def errors(findings: list[Finding]) -> list[Finding]:

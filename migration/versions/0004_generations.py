@@ -1,4 +1,4 @@
-"""State belongs to a generation; causes are data; terms are versions; bad records, reloads and topics wait for a person's word."""
+"""State belongs to a generation; causes are data; terms are versions; records, reloads and topics wait for a word; sources are checked."""
 
 from __future__ import annotations
 
@@ -131,6 +131,28 @@ def upgrade() -> None:
         "ix_dead_letters_retry", "dead_letters", ["id"], postgresql_where=sa.text("retry_requested_at IS NOT NULL")
     )
     op.create_index("ix_memberships_oldest_position", "memberships", ["oldest_snapshot_lsn", "oldest_lsn"])
+    op.create_table(
+        "source_checks",
+        sa.Column("id", sa.SmallInteger(), server_default="1", autoincrement=False, nullable=False),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("stale_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_source_checks_one_row")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_source_checks")),
+    )
+    op.create_table(
+        "source_findings",
+        sa.Column("number", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("connector", sa.Text()),
+        sa.Column("topic", sa.Text()),
+        sa.Column("severity", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("remedy", sa.Text(), nullable=False),
+        sa.Column("hides_others", sa.Boolean(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_source_findings")),
+    )
     op.execute(CAUSES)
     op.execute(AWAITED)
     op.execute(VERSIONS)

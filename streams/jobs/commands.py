@@ -6,6 +6,7 @@ import getpass
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -33,18 +34,19 @@ def list_letters(
         list[str] | None,
         typer.Option(help="Only those that are open, accepted, retried, discarded or superseded; may be repeated."),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="The most letters to show, the newest first.")] = 200,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="The most letters to show, the newest first.")] = 500,
     as_json: AsJson = False,
     _stack: StackOption = None,
 ) -> None:
     """Show the records that could not be used, why, and which partitions wait for a decision. Never their bytes.
 
-    A letter is superseded once a later record of its row has come.
+    A letter is superseded once a later record of its row has come. As JSON a list of letters; `halted_at` of those that a partition
+    waits for.
 
     Exit codes: 0 shown; 1 Postgres does not answer; 2 there is no such status.
     """
     from streams.jobs.dead_letters import STATUSES, find_letters
-    from streams.jobs.terminal import letters_as_data, print_letters
+    from streams.jobs.terminal import print_letters
 
     if unknown := set(status or ()) - set(STATUSES):
         raise typer.BadParameter(
@@ -52,10 +54,12 @@ def list_letters(
         )
     with _cursor() as cursor:
         found = find_letters(cursor, STATUSES if everything else status or ("open",), limit)
-    if as_json:
-        _echo(letters_as_data(found))
-    else:
+    if not as_json:
         print_letters(found)
+        return
+    _echo([asdict(letter) for letter in found.letters])
+    if found.count > len(found.letters):
+        typer.echo(f"The newest {len(found.letters)} of {found.count}; --limit shows more.", err=True)
 
 
 @app.command()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Decision = Literal["accepted", "retried", "discarded"]
 STATUSES: Final = ("open", "accepted", "retried", "discarded", "superseded")
-PAGE: Final = 200
+PAGE: Final = 500
 """Letters that are shown at once."""
 REASON_CHARACTERS_MAX: Final = 1_000
 _TABLES: Final = {
@@ -33,7 +33,7 @@ _TABLES: Final = {
 
 _LIST: Final = f"""
 SELECT l.id, l.topic, l.partition, l."offset", l.row_id, l.reason, left(l.detail, 300), l.status, l.attempts, l.recorded_at, l.decided_at,
-  l.decided_by, l.note, l.retry_requested_at IS NOT NULL, p.halted_at IS NOT NULL AND l.status = 'open' AND {COUNTS}
+  l.decided_by, l.note, l.retry_requested_at IS NOT NULL, CASE WHEN l.status = 'open' AND {COUNTS} THEN p.halted_at END
 FROM dead_letters AS l LEFT JOIN partition_progress AS p ON p.topic = l.topic AND p.partition = l.partition
 WHERE l.status = ANY(%s) ORDER BY l.id DESC LIMIT %s
 """  # noqa: S608 -- SQL of ours
@@ -93,8 +93,13 @@ class Letter:
     decided_by: str | None
     note: str | None
     is_being_retried: bool
-    is_halting: bool
-    """Its partition waits for a decision."""
+    halted_at: dt.datetime | None
+    """Since when its partition waits for a decision on it; null where it does not."""
+
+    @property
+    def is_halting(self) -> bool:
+        """Whether its partition waits for a decision on it."""
+        return self.halted_at is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from streams.jobs.dead_letters import Letters
-from streams.postgres.halts import REMEDY
 
 
 def print_report(report: dict[str, Any]) -> None:
@@ -29,19 +27,15 @@ def print_report(report: dict[str, Any]) -> None:
     _print_rows(console, "Why (newest first)", report["log"], log)
 
 
-def letters_as_data(found: Letters) -> dict[str, Any]:
-    """Return the letters as JSON has them."""
-    return {
-        "count": found.count,
-        "open_count": found.open_count,
-        "halted": [{**asdict(one), "remedy": REMEDY} for one in found.halted],
-        "dead_letters": [asdict(letter) for letter in found.letters],
-    }
+PIPED_WIDTH: Final = 600
+"""Wide enough for a letter's line."""
 
 
 def print_letters(found: Letters) -> None:
-    """Print dead letters and halted partitions."""
+    """Print dead letters and halted partitions; on a line each where no person looks."""
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = PIPED_WIDTH
     for halted in found.halted:
         console.print(Text(halted.sentence, "red"), soft_wrap=True)
     if not found.letters:

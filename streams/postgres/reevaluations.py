@@ -6,7 +6,6 @@ Every question goes by an index; none reads all invoices.
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
@@ -63,13 +62,19 @@ WHERE e.topic = %(memberships)s AND e.ready_at IS NOT NULL AND e.closed_at IS NU
 _NAMES: Final = {"invoices": INVOICES.name, "memberships": MEMBERSHIPS.name}
 
 
-def open_day(cursor: Cursor, now: dt.datetime, timezone: str) -> None:
-    """Open the next business date where the zone's date has come, unless the date is moved by hand."""
-    today = now.astimezone(ZoneInfo(timezone)).date()
-    cursor.execute(
-        "UPDATE business_day SET business_date = %s, opened_at = now() WHERE NOT manual AND business_date < %s",
-        (today, today),
-    )
+def open_day(cursor: Cursor, timezone: str) -> None:
+    """Open the next business date where the zone's date has come by Postgres' clock, unless the date is moved by hand.
+
+    A date is not taken back, so one clock decides, and not that of a worker's machine that may be wrong.
+    """
+    cursor.execute("SELECT now(), business_date FROM business_day WHERE NOT manual")
+    for now, stands in cursor.fetchall():
+        today = now.astimezone(ZoneInfo(timezone)).date()
+        if today > stands:
+            cursor.execute(
+                "UPDATE business_day SET business_date = %s, opened_at = now() WHERE NOT manual AND business_date < %s",
+                (today, today),
+            )
 
 
 def find_reevaluations(cursor: Cursor, limit: int = PASS_MAX) -> list[Reevaluation]:

@@ -7,7 +7,6 @@ the one before has been worked off. Whichever worker holds the advisory lock run
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import logging
 import time
 from collections.abc import Callable
@@ -119,7 +118,7 @@ class Scheduler:
                 held = cursor.fetchone()
                 if held is None or not held[0]:
                     return [], []
-                open_day(cursor, dt.datetime.now(dt.UTC), self._timezone)
+                open_day(cursor, self._timezone)
                 self._epochs.move(cursor)
                 if self._awaited and time.monotonic() < self._pass_ends_at:
                     done = reevaluation_offsets(cursor, self._topic)

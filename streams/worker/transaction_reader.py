@@ -22,6 +22,7 @@ from streams.topics import TRANSACTIONS
 logger = logging.getLogger(__name__)
 
 FETCH_MAX_WAIT_MS: Final = 100
+ANEW_SECONDS: Final = 1.0
 READ_INTERVAL_SECONDS: Final = 0.02
 """Under load the topics are read at most so often; an end that comes alone is read at once."""
 LOOK_BACK_MS: Final = 60_000
@@ -62,9 +63,11 @@ class TransactionMetadataReader:
             try:
                 await self._follow(consumer)
             except KafkaError as error:
-                logger.warning("reading transaction metadata from anew: %s", error)
+                logger.warning("reading transaction metadata is begun anew: %s", error)
             finally:
                 await consumer.stop()
+            # A broker that takes connections and answers nothing else is not asked in a circle.
+            await asyncio.sleep(ANEW_SECONDS)
 
     async def _connect(self) -> AIOKafkaConsumer:
         """Return a consumer that stands a little before now."""

@@ -87,9 +87,14 @@ class Watchdog:
                 reported_at = now
                 figures = self._metrics
                 logger.info(
-                    "%d records in %d batches, busy for %.1f s, %d retries",
-                    figures.records, figures.batches, figures.busy_seconds, figures.retries,
-                )  # fmt: skip
+                    "figures since the start",
+                    extra={
+                        "records": figures.records,
+                        "batches": figures.batches,
+                        "busy_seconds": round(figures.busy_seconds, 1),
+                        "retries": figures.retries,
+                    },
+                )
 
     def _places(self) -> dict[Hashable, object]:
         consumer: BulkConsumer = self._app.consumer

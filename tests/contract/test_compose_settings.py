@@ -31,7 +31,7 @@ SETTINGS: dict[str, tuple[type[BaseSettings], ...]] = {
     "topics": (StreamSettings,),
     "connectors": (ConnectorSettings,),
     "worker": (StreamSettings, LogSettings),
-    "lag": (StreamSettings, LogSettings),
+    "lag": (StreamSettings, LogSettings, ConnectorSettings),
     "web": (WebSettings, EncryptionSettings, LogSettings),
     "samples": (DatabaseSettings,),
     "feed": (FeedSettings,),

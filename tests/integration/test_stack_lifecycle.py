@@ -65,6 +65,16 @@ def test_up_of_a_running_stack_says_so_and_starts_nothing(small: Stack) -> None:
     assert small.process("postgres")["pid"] == before
 
 
+def test_status_of_a_stack_whose_disk_is_nearly_full_names_the_disk_and_fails(small: Stack) -> None:
+    small.up(*DATABASE)
+    nearly_full = os.environ | {"REWARDS_DISK_LOW_BYTES": str(10**18)}
+
+    found = small.command("status", check=False, environment=nearly_full)
+
+    assert found.returncode == 1
+    assert f"the disk of {small.folder} has" in found.stdout
+
+
 def test_process_that_is_killed_is_started_again_and_status_says_so(small: Stack) -> None:
     small.up(*DATABASE)
     killed = small.process("postgres")["pid"]

@@ -9,6 +9,8 @@ from streams.postgres.models.reference import (
     ProgramTerms,
     Rate,
     RewardGroup,
+    SourceCheck,
+    SourceFinding,
     Watermark,
 )
 from streams.postgres.models.state import (
@@ -36,6 +38,8 @@ __all__ = [
     "Rate",
     "RewardGroup",
     "RewardGroupTotals",
+    "SourceCheck",
     "SourceEpoch",
+    "SourceFinding",
     "Watermark",
 ]

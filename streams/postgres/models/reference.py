@@ -1,6 +1,7 @@
-"""Tables that exist once, whatever generations of state there are: who takes part, the terms, the business date, the lag.
+"""Tables that exist once, whatever generations of state there are: who takes part, the terms, the business date, the lag, the sources.
 
-One writer a table and column: the office writes groups and memberships, the scheduler the business date, the lag process the lag.
+One writer a table and column: the office writes groups and memberships, the scheduler the business date, the lag process the lag and
+what was found of the captured sources.
 """
 
 from __future__ import annotations
@@ -119,3 +120,37 @@ class ConsumerLag(Base):
     """The client that owns the partition; null while nobody does."""
     measured_at: Mapped[dt.datetime]
     unmeasured: Mapped[int] = mapped_column(Integer, server_default="0")
+
+
+class SourceCheck(Base):
+    """One row: when the captured sources were checked last. Written by the lag process alone, with the findings."""
+
+    __tablename__ = "source_checks"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, server_default="1", autoincrement=False)
+    checked_at: Mapped[dt.datetime]
+    stale_at: Mapped[dt.datetime]
+    """From then on nobody knows how the sources are: the next checks did not come."""
+
+
+class SourceFinding(Base):
+    """What is known to be wrong with a captured source. The whole set is replaced by each check."""
+
+    __tablename__ = "source_findings"
+
+    number: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    """Its place in the set."""
+    connector: Mapped[str | None]
+    """Null where it is about every source: none could be checked."""
+    topic: Mapped[str | None]
+    severity: Mapped[str]
+    """error: points can be wrong or late; warning."""
+    code: Mapped[str]
+    message: Mapped[str]
+    remedy: Mapped[str]
+    hides_others: Mapped[bool] = mapped_column(Boolean)
+    """The source could not be seen: what was wrong with it before is kept."""
+    since: Mapped[dt.datetime]
+    seen_at: Mapped[dt.datetime]
+    """Before the last check where that could not see the source."""

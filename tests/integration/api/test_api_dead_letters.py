@@ -80,7 +80,7 @@ def test_page_shows_letters_and_what_waits_for_them_and_never_their_bytes(sign_i
     assert SECRET not in shown.text
     told = sign_in(ADMIN).get(JSON)
     assert SECRET not in told.text
-    assert [(one["id"], one["row_id"], one["is_halting"]) for one in told.json()["dead_letters"]] == [
+    assert [(one["id"], one["row_id"], one["halted_at"] is not None) for one in told.json()["dead_letters"]] == [
         (letters[2], None, True),
         (letters[1], 11, True),
         (letters[0], 10, True),

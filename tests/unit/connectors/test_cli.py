@@ -186,7 +186,13 @@ def test_reload_of_no_topic_of_ours_is_refused(stack: Path) -> None:
 def test_status_names_a_reload_that_waits_and_fails_where_it_waits_for_a_word(
     monkeypatch: pytest.MonkeyPatch, reloads: list[dict[str, Any]] | None, said: str, code: int
 ) -> None:
-    running = STATE | {"state": "running", "business_date": "2026-03-01", "processes": [], "sources": []}
+    running = STATE | {
+        "state": "running",
+        "business_date": "2026-03-01",
+        "processes": [],
+        "sources": [],
+        "short_of_room": [],
+    }
     monkeypatch.setattr("connectors.local.lifecycle.status", lambda _folder: dict(running))
     asked: list[str] = []
 

@@ -18,7 +18,7 @@ import pytest
 from connectors.local.folder import StackFolder
 from connectors.local.own_process import supervisor_log
 from connectors.settings import LocalSettings
-from streams.logs import formatter
+from streams.logs import Repetitions, formatter
 from streams.settings import LogSettings, MetricsSettings, StreamSettings
 from streams.worker import app
 
@@ -163,3 +163,37 @@ def test_level_that_is_none_is_refused_as_wrong_usage() -> None:
 
     assert done.returncode == 2
     assert "is not one of 'debug'" in done.stderr
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_warning_of_a_commands_library_is_a_line_like_every_other(log_format: str) -> None:
+    logs = "import logging; logging.getLogger('kafka').warning('x %s', 'y'); logging.getLogger('kafka').info('z')"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import cli; cli._log_late(); {logs}"],
+        capture_output=True, text=True, check=True, env=os.environ | {"REWARDS_LOG_FORMAT": log_format},
+    )  # fmt: skip
+
+    (line,) = done.stderr.splitlines()
+    assert line.endswith("[warning  ] x y [kafka]" if log_format == "text" else '"logger":"kafka","message":"x y"}')
+
+
+def _client_line(text: str, at: float, name: str = "aiokafka.client") -> logging.LogRecord:
+    record = logging.LogRecord(name, logging.ERROR, __file__, 1, text, (), None)
+    record.created = at
+    return record
+
+
+def test_line_that_a_kafka_client_repeats_is_written_once_in_a_while_and_says_how_often_it_came() -> None:
+    repetitions = Repetitions()
+    lines = [_client_line("Unable connect to node", at) for at in (0.0, 0.1, 29.9, 30.0, 30.1)]
+
+    assert [repetitions.filter(line) for line in lines] == [True, False, False, True, False]
+    assert "repeated" not in lines[0].__dict__
+    assert lines[3].__dict__["repeated"] == 2
+
+
+def test_other_lines_of_a_client_and_all_of_ours_are_written() -> None:
+    repetitions = Repetitions()
+
+    assert all(repetitions.filter(_client_line(text, 0.0)) for text in ("one", "two"))
+    assert all(repetitions.filter(_client_line("ours", 0.0, "streams.worker")) for _ in range(3))

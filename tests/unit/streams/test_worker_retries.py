@@ -106,6 +106,7 @@ def test_transaction_metadata_is_read_again_after_each_connection_that_was_lost(
     broker = Broker()
     counted: list[TransientKind] = []
     monkeypatch.setattr(reader_module, "AIOKafkaConsumer", broker.consumer)
+    monkeypatch.setattr(reader_module, "ANEW_SECONDS", 0.01)
     reader = TransactionMetadataReader(
         "127.0.0.1:1", TransactionMetadata(wake=lambda: None), lambda: None, counted.append
     )

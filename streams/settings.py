@@ -57,8 +57,6 @@ class StreamSettings(BaseSettings):
     """Kafka Connect's REST address; only `rewards connectors` and the checks of the sources ask it."""
     timezone: str = "America/Denver"
     """The zone whose date is the business date."""
-    data_dir: str | None = None
-    """Where a worker keeps what it may lose (Faust's own files); a temporary folder when unset."""
 
     processors: int = Field(default=2, ge=1, le=8)
     """How many share a worker's partitions: one evaluates while another waits for Postgres."""

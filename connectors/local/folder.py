@@ -181,7 +181,6 @@ class StackFolder:
             "REWARDS_WEB_PORT": str(state["ports"]["web"]),
             "REWARDS_SESSION_SECRET": self.secrets().session_secret,
             "REWARDS_FIELD_KEYS": self.secrets().field_keys,
-            "REWARDS_DATA_DIR": str(self.path / "worker"),
             "REWARDS_TIMEZONE": state["timezone"],
         }
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
-import tempfile
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import faust
@@ -39,6 +37,9 @@ class RewardsApp(faust.App):
         """Return where each partition can go on; the worker ends where a topic is not the one that was read."""
         return await guarded("source topics", self.source_topics.starts)
 
+    def _create_directories(self) -> None:
+        """Make none: with Tables in memory Faust writes nothing into them, and who is killed leaves them behind."""
+
     def _new_transport(self) -> BulkTransport:
         return BulkTransport(self.conf.broker_consumer, self)
 
@@ -49,7 +50,6 @@ def create_app(settings: StreamSettings, generation: Generation = LIVE) -> Rewar
         generation.application_id,
         broker=[f"kafka://{address}" for address in settings.kafka_bootstrap.split(",")],
         store="memory://",
-        datadir=_data_folder(settings),
         processing_guarantee="at_least_once",
         broker_commit_interval=0.5,
         broker_session_timeout=6.0,
@@ -81,15 +81,6 @@ def _share_memory() -> None:
     """Let all threads allocate from one arena: what a batch freed in one thread's would not serve another's."""
     with suppress(AttributeError):  # glibc alone has arenas
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
-
-
-def _data_folder(settings: StreamSettings) -> str:
-    """Return a folder for what Faust writes down: nothing that is missed, for the Table is in memory and in its changelog."""
-    if settings.data_dir is None:
-        return tempfile.mkdtemp(prefix="rewards-worker-")
-    folder = Path(settings.data_dir) / "faust"
-    folder.mkdir(parents=True, exist_ok=True)
-    return str(folder)
 
 
 def _add_agent(app: RewardsApp, agent: Agent, runtime: Runtime) -> None:

@@ -82,7 +82,6 @@ def test_stacks_processes_take_a_workers_settings_from_the_shell_and_no_address_
     """What a worker reads is either passed on or the stack's own: a new setting must be put with one of them."""
     own = {
         "REWARDS_DATABASE_URL", "REWARDS_KAFKA_BOOTSTRAP", "REWARDS_WAREHOUSE_URL", "REWARDS_CONNECT_URL", "REWARDS_TIMEZONE",
-        "REWARDS_DATA_DIR",
     }  # fmt: skip
     read = {f"REWARDS_{name}".upper() for name in StreamSettings.model_fields}
     assert read == own | set(WORKER_SETTINGS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from pydantic import SecretStr
 
 from streams.settings import StreamSettings
@@ -17,13 +18,24 @@ BROKER_MIN_SECONDS = 6.0
 """Kafka's `group.min.session.timeout.ms`: a broker refuses members that ask for less."""
 
 
-def test_session_of_a_killed_worker_is_over_in_time_and_no_living_one_is_taken_for_dead(tmp_path: Path) -> None:
+def test_session_of_a_killed_worker_is_over_in_time_and_no_living_one_is_taken_for_dead() -> None:
     settings = StreamSettings(
         database_url=SecretStr("postgresql://nobody@127.0.0.1:1/x"),
         kafka_bootstrap="127.0.0.1:1",
-        data_dir=str(tmp_path),
     )
     conf = create_app(settings).conf
 
     assert BROKER_MIN_SECONDS <= conf.broker_session_timeout <= RESTART_SECONDS_MAX - START_SECONDS
     assert 4 * conf.broker_heartbeat_interval <= conf.broker_session_timeout
+
+
+def test_worker_makes_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAUST_DATADIR", str(tmp_path / "faust"))
+    monkeypatch.chdir(tmp_path)
+
+    app = create_app(
+        StreamSettings(database_url=SecretStr("postgresql://nobody@127.0.0.1:1/x"), kafka_bootstrap="127.0.0.1:1")
+    )
+    app._create_directories()
+
+    assert list(tmp_path.iterdir()) == []

@@ -106,7 +106,7 @@ def test_whatever_a_field_holds_the_line_is_written(value: object) -> None:
     assert told(record("text", value=value))["message"] == "text"
 
 
-def test_worker_leaves_logging_as_it_was_configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_worker_leaves_logging_as_it_was_configured(monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[faust.Worker] = []
 
     def execute(worker: faust.Worker) -> None:
@@ -117,9 +117,7 @@ def test_worker_leaves_logging_as_it_was_configured(monkeypatch: pytest.MonkeyPa
     # Importing it would give every later test of this process another event loop.
     monkeypatch.setitem(sys.modules, "mode.loop.uvloop", ModuleType("uvloop"))
 
-    settings = StreamSettings(
-        database_url="postgresql://there/x", kafka_bootstrap="127.0.0.1:1", data_dir=str(tmp_path)
-    )
+    settings = StreamSettings(database_url="postgresql://there/x", kafka_bootstrap="127.0.0.1:1")
     app.run_worker(settings, MetricsSettings())
 
     assert not ran[0].override_logging

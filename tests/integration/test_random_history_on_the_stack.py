@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
+from tests.conftest import STARTED_ON
 from tests.rough_history import History, run, wrong
 from tests.stack import Stack
 
 SECONDS = 45
 FAULT_EVERY_SECONDS = 8
+SEED = 11
 
 
-@pytest.mark.parametrize("seed", [11])
-def test_random_history_ends_in_the_points_of_a_computation_from_scratch(stack: Stack, seed: int) -> None:
-    history = History(stack, seed)
+@pytest.fixture
+def own_stack() -> Iterator[Stack]:
+    """A stack that may be killed: what other tests read of the topics would be another after it."""
+    with tempfile.TemporaryDirectory(prefix="rewards-tests-") as folder:
+        started = Stack(Path(folder) / "stack")
+        try:
+            started.up("--no-feed", "--business-date", STARTED_ON.isoformat())
+            yield started
+        finally:
+            started.discard()
+
+
+def test_random_history_ends_in_the_points_of_a_computation_from_scratch(own_stack: Stack) -> None:
+    history = History(own_stack, SEED)
 
     run(history, SECONDS, ["kill worker", "stop worker", "end sessions", "kill connect"], FAULT_EVERY_SECONDS)
 
-    assert wrong(stack) == []
+    assert wrong(own_stack) == []
     assert sum(history.done.values()) > SECONDS

@@ -65,10 +65,11 @@ class Topic:
     late: set[int] = field(default_factory=set)
     """Rows that came for the first time, in any partition, after a later transaction: what is sent again could not be told by its LSN."""
     _consumer: Any = None
+    _read_until: dict[TopicPartition, int] = field(default_factory=dict)
 
     @contextmanager
     def reading(self) -> Iterator[Topic]:
-        """Read on from the present ends."""
+        """Read on from the present ends, or from where it was read until before."""
         invoices = [TopicPartition(topics.INVOICES.name, number) for number in range(topics.PARTITIONS)]
         partitions = [*invoices, TopicPartition(topics.TRANSACTIONS[0].name, 0)]
         self._consumer = KafkaConsumer(
@@ -77,9 +78,12 @@ class Topic:
         try:
             self._consumer.assign(partitions)
             self._consumer.seek_to_end(*partitions)
+            for partition, offset in self._read_until.items():
+                self._consumer.seek(partition, offset)
             for partition in partitions:
                 self._consumer.position(partition)
             yield self
+            self._read_until = {partition: self._consumer.position(partition) for partition in partitions}
         finally:
             self._consumer.close()
 

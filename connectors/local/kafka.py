@@ -77,6 +77,7 @@ def prepare(folder: StackFolder, java: Java, classpath: str, ports: dict[str, in
         formatted = subprocess.run(  # noqa: S603
             java_command(java, classpath, ("-XX:TieredStopAtLevel=1",), "kafka.tools.StorageTool", *arguments),
             capture_output=True, text=True, cwd=home, check=False, env=inherited_environment() | LOCALE,
+            start_new_session=True,  # Ctrl-C is for us
         )  # fmt: skip
         if formatted.returncode:
             raise StackError(

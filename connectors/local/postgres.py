@@ -161,6 +161,8 @@ def _initialise(bin_folder: Path, data: Path, password: str, account: accounts.A
             command, capture_output=True, text=True, cwd="/", pass_fds=[reading], check=False, env=inherited_environment(),
             user=account.uid if account else None, group=account.gid if account else None,
             extra_groups=[] if account else None,
+            # Ctrl-C is for us: what was begun is ended in good order, and the start is said to be interrupted.
+            start_new_session=True,
         )  # fmt: skip
     finally:
         os.close(reading)

@@ -134,7 +134,7 @@ def test_lag_page_follows_the_measurements_and_says_when_they_stop(site: str, pa
     ledger.lag(0, 17)
     expect(page.locator("#lag")).to_contain_text("17")
     expect(page.locator("#live .text")).to_have_text("Live")
-    expect(page.locator("#lag .note")).to_contain_text("No measurement for", timeout=15_000)
+    expect(page.locator("#lag .note[data-stale]")).to_contain_text("No measurement for", timeout=15_000)
     expect(page.locator("#live .text")).to_have_text("No measurement")
 
 

@@ -18,6 +18,7 @@ from streams.metrics import WorkerMetrics, expose
 from streams.settings import MetricsSettings, StreamSettings
 from streams.topics import PARTITIONS
 from streams.worker.agents import Agent, agents_of, receive
+from streams.worker.assignor import NotingAssignor
 from streams.worker.bulk import BulkSchema, BulkTransport
 from streams.worker.runtime import Runtime, guarded
 from streams.worker.source_topics import SourceTopics, Start
@@ -65,6 +66,7 @@ def create_app(settings: StreamSettings, generation: Generation = LIVE) -> Rewar
         topic_disable_leader=True,
         web_enabled=False,
         worker_redirect_stdouts=False,
+        PartitionAssignor=NotingAssignor,
     )
     app.metrics = WorkerMetrics()
     app.source_topics = SourceTopics(settings.kafka_bootstrap, settings.database_url.get_secret_value(), generation)

@@ -68,6 +68,8 @@ class SourceTopics:
         self._asking = asyncio.Lock()
         self.last: Look | None = None
         """What was seen last."""
+        self.assigned_without: frozenset[str] = frozenset()
+        """Topics that the broker did not know when this worker made the group's last assignment (assignor.py)."""
         self._soon = asyncio.Event()
 
     def look_soon(self) -> None:
@@ -102,7 +104,8 @@ class SourceTopics:
 
         Raises:
             SourceTopicError: a topic is missing, was made anew or lost records since the worker began to read it.
-            InvariantError: the worker's own topic did; a new process takes it as it is.
+            InvariantError: the worker's own topic did, and a new process takes it as it is; or the group's assignment lacks a topic
+                that is there.
         """
         missing = 0
         while True:
@@ -114,6 +117,10 @@ class SourceTopics:
             missing = missing + 1 if any(fault.kind is FaultKind.MISSING for fault in found) else 0
             if found and not 0 < missing < MISSING_LOOKS:
                 raise self._stop(found)
+            if not missing and self.assigned_without:
+                raise InvariantError(
+                    f"partitions were assigned before the broker knew {', '.join(sorted(self.assigned_without))}; a new process goes on"
+                )
             if not missing and self._own_faults(look):
                 raise InvariantError(f"topic {self._own} was made anew or lost records; a new process goes on with it")
 

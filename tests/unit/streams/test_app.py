@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pydantic import SecretStr
 
 from streams.settings import StreamSettings
+from streams.topics import INVOICES, MEMBERSHIPS
 from streams.worker.app import create_app
 
 RESTART_SECONDS_MAX = 12.0
@@ -39,3 +41,18 @@ def test_worker_makes_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     app._create_directories()
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_topics_that_a_broker_does_not_know_yet_are_noted_with_the_assignment() -> None:
+    app = create_app(
+        StreamSettings(database_url=SecretStr("postgresql://nobody@127.0.0.1:1/x"), kafka_bootstrap="127.0.0.1:1")
+    )
+    known: dict[str, set[int]] = {INVOICES.name: set(range(8))}
+    member = app.assignor.metadata({INVOICES.name, MEMBERSHIPS.name})
+
+    app.assignor.assign(SimpleNamespace(partitions_for_topic=known.get), {"member": member})
+    assert app.source_topics.assigned_without == {MEMBERSHIPS.name}
+
+    known[MEMBERSHIPS.name] = set(range(8))
+    app.assignor.assign(SimpleNamespace(partitions_for_topic=known.get), {"member": member})
+    assert app.source_topics.assigned_without == frozenset()

@@ -114,3 +114,16 @@ def test_look_that_was_asked_for_is_made_at_once(monkeypatch: pytest.MonkeyPatch
             await asyncio.wait_for(running, 5)
 
     asyncio.run(run())
+
+
+def test_group_that_was_assigned_its_partitions_without_a_topic_that_is_there_gets_a_new_process() -> None:
+    async def run(*looks: Look | Exception) -> None:
+        topics = ToldTopics(*looks)
+        topics.assigned_without = frozenset({INVOICES.name})
+        await asyncio.wait_for(topics.run(), 0.5)
+
+    with pytest.raises(InvariantError, match="before the broker knew") as raised:
+        asyncio.run(run(look(missing=INVOICES.name), look()))
+    assert not isinstance(raised.value, SourceTopicError)
+    with pytest.raises(SourceTopicError, match="there is no topic"):
+        asyncio.run(run(look(missing=INVOICES.name)))

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import signal
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.stack import Stack
+from tests.stack import Stack, temporary_stack
 
 
 @pytest.fixture(scope="session")
@@ -22,13 +20,9 @@ def stack() -> Iterator[Stack]:
 
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
-        with tempfile.TemporaryDirectory(prefix="rewards-tests-") as folder:
-            started = Stack(Path(folder) / "stack")
-            try:
-                started.up("--no-feed", "--business-date", STARTED_ON.isoformat())
-                yield started
-            finally:
-                started.discard()
+        with temporary_stack() as started:
+            started.up("--no-feed", "--business-date", STARTED_ON.isoformat())
+            yield started
     finally:
         signal.signal(signal.SIGTERM, before)
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -102,6 +103,17 @@ class Stack:
                 yield cursor
         finally:
             connection.close()
+
+
+@contextmanager
+def temporary_stack() -> Iterator[Stack]:
+    """A stack in a folder of its own, not started; stopped and removed at the end, whatever it was brought to."""
+    with tempfile.TemporaryDirectory(prefix="rewards-tests-") as folder:
+        stack = Stack(Path(folder) / "stack")
+        try:
+            yield stack
+        finally:
+            stack.discard()
 
 
 def eventually(ask: Callable[[], T], timeout: float = 30, interval: float = 0.1) -> T:

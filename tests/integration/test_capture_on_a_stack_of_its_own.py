@@ -10,9 +10,7 @@ import os
 import secrets
 import signal
 import socket
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +19,7 @@ from kafka import KafkaConsumer, TopicPartition
 from streams import topics
 from tests import capture_kills
 from tests.capture_kills import Topic, Writer, copy, insert
-from tests.stack import Stack, eventually
+from tests.stack import Stack, eventually, temporary_stack
 
 MEGABYTE = 1_100_000
 RULES_READ = (
@@ -50,19 +48,15 @@ def _text(size: int) -> str:
 @pytest.fixture(scope="module")
 def capture() -> Iterator[Stack]:
     """Postgres, Kafka and Connect, with rows in the warehouse that are larger than a record may be, before the first snapshot."""
-    with tempfile.TemporaryDirectory(prefix="rewards-tests-") as folder:
-        started = Stack(Path(folder) / "stack")
-        try:
-            started.up("--only", capture_kills.CAPTURE_ONLY.removesuffix(",connectors"))
-            with started.cursor("warehouse") as cursor:
-                # Without the index that bounds a customer's id: a warehouse of one's own may have none.
-                cursor.execute("DROP INDEX ix_invoice_transactions_customer_master_id")
-                for place, column in enumerate((*RULES_READ, "customer_name", *NOT_CAPTURED)):
-                    _large_row(cursor, BEFORE_THE_SNAPSHOT + place, column, _text(MEGABYTE))
-            started.command("connectors", "apply")
-            yield started
-        finally:
-            started.down()
+    with temporary_stack() as started:
+        started.up("--only", capture_kills.CAPTURE_ONLY.removesuffix(",connectors"))
+        with started.cursor("warehouse") as cursor:
+            # Without the index that bounds a customer's id: a warehouse of one's own may have none.
+            cursor.execute("DROP INDEX ix_invoice_transactions_customer_master_id")
+            for place, column in enumerate((*RULES_READ, "customer_name", *NOT_CAPTURED)):
+                _large_row(cursor, BEFORE_THE_SNAPSHOT + place, column, _text(MEGABYTE))
+        started.command("connectors", "apply")
+        yield started
 
 
 def _records(stack: Stack, numbers: set[int]) -> list[tuple[Any, dict[str, Any]]]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.conftest import STARTED_ON
 from tests.rough_history import History, run, wrong
-from tests.stack import Stack
+from tests.stack import Stack, temporary_stack
 
 SECONDS = 45
 FAULT_EVERY_SECONDS = 8
@@ -20,13 +18,9 @@ SEED = 11
 @pytest.fixture
 def own_stack() -> Iterator[Stack]:
     """A stack that may be killed: what other tests read of the topics would be another after it."""
-    with tempfile.TemporaryDirectory(prefix="rewards-tests-") as folder:
-        started = Stack(Path(folder) / "stack")
-        try:
-            started.up("--no-feed", "--business-date", STARTED_ON.isoformat())
-            yield started
-        finally:
-            started.discard()
+    with temporary_stack() as started:
+        started.up("--no-feed", "--business-date", STARTED_ON.isoformat())
+        yield started
 
 
 def test_random_history_ends_in_the_points_of_a_computation_from_scratch(own_stack: Stack) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -22,7 +20,7 @@ from streams.topics import INVOICES, PARTITIONS, POINT_ENTRIES, REEVALUATIONS
 from tests import from_scratch
 from tests.conftest import STARTED_ON
 from tests.integration.invoices import enrol, insert, points, query, row
-from tests.stack import Stack, eventually
+from tests.stack import Stack, eventually, temporary_stack
 
 BILLED, PAID, DUE = dt.date(2026, 1, 5), dt.date(2026, 1, 20), dt.date(2026, 2, 25)
 ADOPT = "rewards topics adopt"
@@ -30,13 +28,9 @@ ADOPT = "rewards topics adopt"
 
 @pytest.fixture(scope="module")
 def own_stack() -> Iterator[Stack]:
-    with tempfile.TemporaryDirectory(prefix="rewards-tests-") as folder:
-        started = Stack(Path(folder) / "stack")
-        try:
-            started.up("--no-feed", "--business-date", STARTED_ON.isoformat())
-            yield started
-        finally:
-            started.discard()
+    with temporary_stack() as started:
+        started.up("--no-feed", "--business-date", STARTED_ON.isoformat())
+        yield started
 
 
 @pytest.fixture

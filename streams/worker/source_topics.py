@@ -86,11 +86,8 @@ class SourceTopics:
         missing = 0
         while True:
             look = await RETRIES.acall(partial(self._ask, self._look_at_the_start))
-            found = self._faults(look)
-            missing = missing + 1 if any(fault.kind is FaultKind.MISSING for fault in found) else 0
-            if found and not 0 < missing < MISSING_LOOKS:
-                raise self._stop(found)
-            if not found:
+            missing = self._judged(look, missing)
+            if not missing:
                 return {
                     (one.topic, one.partition): Start(
                         one.next_offset, look.topics[one.topic].partitions[one.partition].earliest
@@ -113,16 +110,26 @@ class SourceTopics:
                 await asyncio.wait_for(self._soon.wait(), RETRY_SECONDS if missing else LOOK_SECONDS)
             self._soon.clear()
             look = await RETRIES.acall(partial(self._ask, self._look))
-            found = self._faults(look)
-            missing = missing + 1 if any(fault.kind is FaultKind.MISSING for fault in found) else 0
-            if found and not 0 < missing < MISSING_LOOKS:
-                raise self._stop(found)
+            missing = self._judged(look, missing)
             if not missing and self.assigned_without:
                 raise InvariantError(
                     f"partitions were assigned before the broker knew {', '.join(sorted(self.assigned_without))}; a new process goes on"
                 )
             if not missing and self._own_faults(look):
                 raise InvariantError(f"topic {self._own} was made anew or lost records; a new process goes on with it")
+
+    def _judged(self, look: Look, missing: int) -> int:
+        """Return how many looks in a row a topic has been missing, `missing` of them before this one; 0 where all is well.
+
+        Raises:
+            SourceTopicError: a topic is not the one that was read, or has been missing for too long.
+            InvariantError: the same of the worker's own topic alone.
+        """
+        found = self._faults(look)
+        missing = missing + 1 if any(fault.kind is FaultKind.MISSING for fault in found) else 0
+        if found and not 0 < missing < MISSING_LOOKS:
+            raise self._stop(found)
+        return missing
 
     async def _ask(self, ask: Callable[[], Look]) -> Look:
         async with self._asking:

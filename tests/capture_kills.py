@@ -155,8 +155,8 @@ class Outcome:
     wrong_orders: int
     """Transactions whose distinct `total_order`s are not as many as their rows."""
     short_without_a_word: int
-    """END records that count fewer events than the transaction has rows, where it began only once: Debezium numbered the rest anew, and
-    nothing says so."""
+    """END records that count fewer events than the transaction has rows, where it began only once and no row of it came again: Debezium
+    numbered the rest anew, and nothing says so."""
 
 
 class Writer:
@@ -304,6 +304,7 @@ def count(topic: Topic, transactions: list[list[int]]) -> Outcome:
                 orders.setdefault(event.source_transaction, set()).add(event.total_order)
     written = [number for numbers in transactions for number in numbers]
     again = [topic.rows[number] for number in written if len(topic.rows.get(number, ())) > 1]
+    came_again = {event.source_transaction for events in again for event in events}
     ends = [(name, events) for name in by_transaction for events in topic.ends.get(name, ())]
     return Outcome(
         rows=len(written),
@@ -316,7 +317,8 @@ def count(topic: Topic, transactions: list[list[int]]) -> Outcome:
         wrong_ends=sum(events != len(by_transaction[name]) for name, events in ends),
         wrong_orders=sum(len(orders[name]) != len(rows) for name, rows in by_transaction.items()),
         short_without_a_word=sum(
-            events < len(by_transaction[name]) and topic.begins[name] == 1 for name, events in ends
+            events < len(by_transaction[name]) and topic.begins[name] == 1 and name not in came_again
+            for name, events in ends
         ),
     )
 

@@ -157,10 +157,12 @@ def _enrol(database_url: str | None, customers: int, today: dt.date) -> int | No
 
 def _stop_on_signal() -> Event:
     """An event that Ctrl-C and a supervisor's SIGTERM set; a second Ctrl-C ends at once."""
+    from connectors.local.own_process import set_from_a_signal
+
     stop = Event()
 
     def ask_to_stop(_number: int, _frame: object) -> None:
-        stop.set()
+        set_from_a_signal(stop)
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     signal.signal(signal.SIGINT, ask_to_stop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import logging
 import logging.handlers
@@ -14,6 +15,15 @@ from connectors.local.folder import StackFolder
 from connectors.settings import LocalSettings
 
 
+def set_from_a_signal(event: threading.Event) -> None:
+    """Set an event from a signal's handler.
+
+    `Event.set` takes a lock that the thread which the signal interrupted may hold: then the handler would wait for it for ever. A thread
+    sets it in its place. `threading.Thread.start` waits for an event itself, so the thread is a bare one.
+    """
+    _thread.start_new_thread(event.set, ())
+
+
 @contextlib.contextmanager
 def stopping_signals() -> Iterator[tuple[threading.Event, list[int]]]:
     """An event that is set by the signals on which a stack is stopped, and those that came."""
@@ -22,7 +32,7 @@ def stopping_signals() -> Iterator[tuple[threading.Event, list[int]]]:
 
     def handle(number: int, _frame: object) -> None:
         received.append(number)
-        stop.set()
+        set_from_a_signal(stop)
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, handle) for number in numbers}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import json
 import signal
 import time
@@ -184,10 +185,13 @@ class _Findings:
 
 
 def _stop_on_signal() -> Event:
-    """An event that Ctrl-C and a supervisor's SIGTERM set."""
+    """An event that Ctrl-C and a supervisor's SIGTERM set.
+
+    A bare thread sets it: the handler would wait for ever for a lock of the event that the interrupted thread holds.
+    """
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: stop.set())
+        signal.signal(number, lambda _number, _frame: _thread.start_new_thread(stop.set, ()))
     return stop
 
 

@@ -11,6 +11,8 @@ DEV := $(VENV)/.dev-$(call hash,requirements-dev.lock)
 # What is measured beside the product wants other versions of the same packages: an environment of its own.
 BENCH_VENV := .venv-bench
 BENCH := $(BENCH_VENV)/.bench-$(call hash,bench/requirements.lock)
+# Two at once: most of a test's time is waiting, for servers that start or for one another. What shares a stack stays together (tests/conftest.py).
+PARALLEL := --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
@@ -32,10 +34,10 @@ run: setup
 	@exec $(BIN)/rewards up
 
 test-unit: $(DEV) lint
-	$(BIN)/pytest tests/unit tests/properties tests/contract
+	$(BIN)/pytest $(PARALLEL) tests/unit tests/properties tests/contract
 
 test: setup test-unit
-	CHROMIUM="$$($(BIN)/python -m tests.chromium)" $(BIN)/pytest tests/integration tests/e2e
+	CHROMIUM="$$($(BIN)/python -m tests.chromium)" $(BIN)/pytest $(PARALLEL) tests/integration tests/e2e
 
 # BENCH_OPTIONS="--quick" or "--only latency,page --runs 5" for a part of it.
 bench: $(DEV) $(BENCH) setup

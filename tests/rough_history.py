@@ -1,7 +1,8 @@
 """A random history: SQL of every kind in the warehouse while parts are killed and stopped. The points are computed from scratch beside it.
 
 The integration test runs some minutes' worth of it. `python -m tests.rough_history FOLDER --minutes 30 --seed 5` runs a long one on a stack
-that is started in FOLDER, and prints what it did and what was wrong at each look.
+that is started in FOLDER, and prints what it did and what was wrong at each look. With `--clock` and libfaketime's library, the wall
+clock of the stack's processes moves by hours and days meanwhile, forth and back.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -221,11 +222,13 @@ def end_sessions(stack: Stack) -> None:
 
 
 @contextmanager
-def second_worker(stack: Stack, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def second_worker(
+    stack: Stack, log: Path, environment: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "cli", "worker", "--data", str(stack.folder)],
-            cwd=PROJECT, stdout=output, stderr=subprocess.STDOUT,
+            cwd=PROJECT, stdout=output, stderr=subprocess.STDOUT, env=environment,
         )  # fmt: skip
         try:
             yield process
@@ -245,6 +248,23 @@ FAULTS: dict[str, Callable[[Stack], None]] = {
 }
 
 
+class Clock:
+    """The wall clock of a stack's processes, which libfaketime moves to what stands in a file."""
+
+    MOVES = ("+0", "+3h", "-5h", "+2d", "-1d", "+400d")
+
+    def __init__(self, library: Path, file: Path, chance: random.Random) -> None:
+        self.file, self.chance = file, chance
+        self.file.write_text("+0")
+        self.environment = os.environ | {
+            "LD_PRELOAD": str(library), "FAKETIME_TIMESTAMP_FILE": str(file), "FAKETIME_CACHE_DURATION": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }  # fmt: skip
+
+    def move(self, _stack: Stack) -> None:
+        self.file.write_text(self.chance.choice(self.MOVES))
+
+
 def wrong(stack: Stack) -> list[str]:
     """Wait until all is worked off; return what is wrong then."""
     stack.wait(timeout=LOOK_SECONDS)
@@ -259,14 +279,14 @@ def wrong(stack: Stack) -> list[str]:
     return found
 
 
-def run(history: History, seconds: float, faults: list[str], every: float) -> None:
+def run(history: History, seconds: float, faults: Mapping[str, Callable[[Stack], None]], every: float) -> None:
     """Act for so long, with a fault every so many seconds."""
     ends, next_fault = time.monotonic() + seconds, time.monotonic() + every
     while time.monotonic() < ends:
         history.act()
         if faults and time.monotonic() >= next_fault:
-            name = history.chance.choice(faults)
-            FAULTS[name](history.stack)
+            name = history.chance.choice(list(faults))
+            faults[name](history.stack)
             history.done[name] += 1
             next_fault = time.monotonic() + every * history.chance.uniform(0.5, 1.5)
 
@@ -279,18 +299,23 @@ def main() -> None:
     parser.add_argument("--look-minutes", type=float, default=3, help="how often everything is computed from scratch")
     parser.add_argument("--every", type=float, default=12, help="seconds between faults")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--clock", type=Path, metavar="LIBRARY", help="libfaketime's library; moves the clock as well")
     options = parser.parse_args()
     stack = Stack(options.folder)
-    stack.up("--no-feed", "--business-date", "2026-03-01")
     history = History(stack, options.seed)
+    faults, environment = dict(FAULTS), None
+    if options.clock:
+        clock = Clock(options.clock, options.folder.parent / "clock", history.chance)
+        faults, environment = faults | {"move the clock": clock.move}, clock.environment
+    stack.up("--no-feed", "--business-date", "2026-03-01", environment=environment)
     ends = time.monotonic() + 60 * options.minutes
     failed = False
     try:
         while time.monotonic() < ends:
             if history.chance.random() < 0.5:
-                with second_worker(stack, options.folder.parent / "second.log"):
-                    run(history, 30 * options.look_minutes, list(FAULTS), options.every)
-            run(history, 30 * options.look_minutes, list(FAULTS), options.every)
+                with second_worker(stack, options.folder.parent / "second.log", environment):
+                    run(history, 30 * options.look_minutes, faults, options.every)
+            run(history, 30 * options.look_minutes, faults, options.every)
             found = wrong(stack)
             failed |= bool(found)
             now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

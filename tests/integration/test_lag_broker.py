@@ -19,6 +19,7 @@ from streams import topics
 from streams.errors import TransientError
 from streams.lag.measure import Measurement, Meter
 from streams.lag.offsets import BrokerReader
+from tests.stack import eventually
 
 PROJECT = Path(__file__).resolve().parents[2]
 TOPIC = "lag-tests"
@@ -96,12 +97,13 @@ def append(producer: KafkaProducer, partition: int, count: int) -> None:
 def consumed(kafka: str, group: str) -> Iterator[KafkaConsumer]:
     """A consumer that has joined, read and committed everything."""
     consumer = KafkaConsumer(
-        TOPIC, bootstrap_servers=kafka, group_id=group, client_id="worker",
+        bootstrap_servers=kafka, group_id=group, client_id="worker",
         auto_offset_reset="earliest", enable_auto_commit=False,
-        # It may join before it has heard of the topic, gets nothing then, and joins again once it has: not in five minutes.
-        metadata_max_age_ms=500,
     )  # fmt: skip
     with contextlib.closing(consumer):
+        # It would join before it has heard of the topic, be assigned nothing, and may never join again.
+        eventually(lambda: consumer.partitions_for_topic(TOPIC))
+        consumer.subscribe([TOPIC])
         catch_up(consumer)
         yield consumer
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import STARTED_ON
-from tests.rough_history import History, run, wrong
+from tests.rough_history import FAULTS, History, run, wrong
 from tests.stack import Stack, temporary_stack
 
 SECONDS = 45
 FAULT_EVERY_SECONDS = 8
 SEED = 11
+NAMED = ("kill worker", "stop worker", "end sessions", "kill connect")
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def own_stack() -> Iterator[Stack]:
 def test_random_history_ends_in_the_points_of_a_computation_from_scratch(own_stack: Stack) -> None:
     history = History(own_stack, SEED)
 
-    run(history, SECONDS, ["kill worker", "stop worker", "end sessions", "kill connect"], FAULT_EVERY_SECONDS)
+    run(history, SECONDS, {name: FAULTS[name] for name in NAMED}, FAULT_EVERY_SECONDS)
 
     assert wrong(own_stack) == []
     assert sum(history.done.values()) > SECONDS

@@ -14,6 +14,7 @@ from tests.stack import Stack, temporary_stack
 SHARED_STACK: Final = "the shared stack"
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in a hook of its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Two processes run tests at once: what shares the stack stays together, and is first, for it is the longest; each module as well."""
     for item in items:

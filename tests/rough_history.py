@@ -86,7 +86,7 @@ class History:
 
 def insert(history: History) -> None:
     with history.stack.cursor("warehouse") as cursor:
-        insert_with(cursor, *history.rows(history.chance.choice((1, 2, 5, 40, 700))))
+        insert_with(cursor, *history.rows(history.chance.choice((1, 2, 5, 40, 300))))
 
 
 def touch_all(history: History) -> None:

@@ -10,8 +10,8 @@ from tests.conftest import STARTED_ON
 from tests.rough_history import FAULTS, History, run, wrong
 from tests.stack import Stack, temporary_stack
 
-SECONDS = 45
-FAULT_EVERY_SECONDS = 8
+SECONDS = 30
+FAULT_EVERY_SECONDS = 6
 SEED = 11
 NAMED = ("kill worker", "stop worker", "end sessions", "kill connect")
 

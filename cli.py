@@ -226,6 +226,10 @@ def main() -> None:
     """Run a command; an error that we raise on purpose is one sentence, everything else a traceback."""
     from streams.errors import RewardsError
 
+    # No database, no topic and no Java child takes what is no text.
+    if not all(map(_is_text, sys.argv)):
+        typer.echo("Error: an argument is no UTF-8 text.", err=True)
+        sys.exit(2)
     try:
         application()(prog_name="rewards")
     except (ConnectorsError, RewardsError) as error:
@@ -237,6 +241,14 @@ def main() -> None:
         if not isinstance(error, ValidationError):
             raise
         sys.exit(f"Error: settings: {_wrong_settings(error)}")
+
+
+def _is_text(argument: str) -> bool:
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _wrong_settings(error: ValidationError) -> str:

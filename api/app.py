@@ -13,6 +13,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.sessions import SessionMiddleware
 
 from api.core import sessions
+from api.core.addresses import Segments
 from api.core.database import Database
 from api.core.encryption import FieldCipher
 from api.core.error_handlers import add_error_handlers
@@ -98,6 +99,7 @@ def create_app(settings: WebSettings, cipher: FieldCipher) -> FastAPI:
         app.include_router(router)
     app.mount("/static", KeptStaticFiles(), name="static")
     add_error_handlers(app)
+    app.add_middleware(Segments)
     app.add_middleware(
         SessionMiddleware,
         secret_key=settings.session_secret.get_secret_value(),

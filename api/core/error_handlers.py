@@ -55,7 +55,8 @@ def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)
     if isinstance(error, SignInRequired) and request.method == "GET" and _wants_page(request):
         query = f"?{request.url.query}" if request.url.query else ""
-        return RedirectResponse(f"/sign-in?next={quote(request.url.path + query, safe='')}", 303)
+        path = request.scope["raw_path"].decode("ascii")
+        return RedirectResponse(f"/sign-in?next={quote(path + query, safe='')}", 303)
     if isinstance(error, AccountClosed):
         sessions.sign_out(request)
     answer = _answer(request, error.status, error.text, code=error.code)

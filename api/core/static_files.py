@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -26,6 +28,9 @@ class KeptStaticFiles(StaticFiles):
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Return one file."""
+        if "\0" in path:
+            # An encoded slash, or a NUL (api/core/addresses.py): no file has either in its name.
+            raise HTTPException(HTTPStatus.NOT_FOUND)
         response = await super().get_response(path, scope)
         if response.status_code in {200, 304} and b"v=" in scope.get("query_string", b""):
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"

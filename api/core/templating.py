@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from fastapi import Request
@@ -13,6 +12,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, PrefixLoader, StrictUndefined, select_autoescape
 
 from api.core import formatting
+from api.core.addresses import segment_of
 from api.core.permissions import Viewer
 from api.core.sessions import form_token
 from api.core.static_files import static_addresses
@@ -44,7 +44,7 @@ def make_environment(zone: ZoneInfo, filters: Mapping[str, Callable[..., Any]]) 
         "duration": formatting.duration,
         "moment": lambda value: formatting.moment(value, zone),
         "local_day": lambda value: formatting.day(value.astimezone(zone).date()),
-        "path": lambda value: quote(str(value), safe=""),
+        "path": lambda value: segment_of(str(value)),
         **filters,
     }
     environment.globals |= {"static": static_addresses().__getitem__}

@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from api.core import sessions
 from api.core.accounts import Account
+from api.core.addresses import segment_of
 from api.core.database import ReadSession, WriteSession
 from api.core.errors import (
     AccountClosed,
@@ -40,7 +41,7 @@ def start(viewer: SignedIn, session: ReadSession) -> Response:
         raise Forbidden("Your account belongs to no reward group yet. Please ask the office.")
     members = group_members(session, viewer, viewer.reward_group_id)
     if len(members) == 1:
-        return RedirectResponse(f"/customers/{quote(members[0].customer_master_id, safe='')}", 303)
+        return RedirectResponse(f"/customers/{segment_of(members[0].customer_master_id)}", 303)
     return RedirectResponse(f"/groups/{viewer.reward_group_id}", 303)
 
 

@@ -106,7 +106,8 @@ def print_running(folder: StackFolder) -> None:
             console.print(f"[bold]{one['name']}[/bold] ", Text(f"{one['state']}: {one['reason']}; {one['remedy']}"))
     console.print(
         f"\nLogs in {folder.logs}; `{folder.command('status')}` says how everything is,"
-        f" `{folder.command('down')}` stops it."
+        f" `{folder.command('down')}` stops it.",
+        markup=False,
     )
 
 

@@ -15,7 +15,7 @@ def print_report(report: dict[str, Any]) -> None:
     """Print a customer's report (customer_report.py) as tables."""
     console = Console()
     membership = report["membership"]
-    console.print(f"[bold]{report['customer_master_id']}[/]", _member_of(membership))
+    console.print(Text.assemble((_printable(report["customer_master_id"]), "bold"), " ", _member_of(membership)))
     if not (membership or report["companies"] or report["log"]):
         console.print("Nothing is known of this customer: no invoice with points, and no reward group.")
         return
@@ -54,7 +54,7 @@ def print_letters(found: Letters) -> None:
             "" if letter.row_id is None else str(letter.row_id),
             "being retried" if letter.is_being_retried else letter.status,
             f"{letter.decided_at or letter.recorded_at:%Y-%m-%d %H:%M:%S}",
-            Text("".join(c if c.isprintable() else "\ufffd" for c in said)),
+            Text(_printable(said)),
         )
     console.print(table)
     if found.count > len(found.letters):
@@ -70,7 +70,7 @@ def print_letters(found: Letters) -> None:
 def _member_of(membership: dict[str, Any] | None) -> str:
     if membership is None:
         return "is in no reward group"
-    name = membership["reward_group"] or "reward group"
+    name = _printable(membership["reward_group"] or "reward group")
     return f"is in {name} ({membership['reward_group_id']}, {membership['status']}) since {membership['enrolled_on']}"
 
 
@@ -85,7 +85,12 @@ def _print_rows(console: Console, title: str, rows: list[dict[str, Any]], column
     console.print(table)
 
 
-def _text(value: object) -> str:
+def _text(value: object) -> Text:
     if value is None:
-        return ""
-    return f"{value:,}" if isinstance(value, int) else str(value)
+        return Text("")
+    return Text(f"{value:,}" if isinstance(value, int) else _printable(str(value)))
+
+
+def _printable(text: str) -> str:
+    """The text without what a terminal would take for an order. As a `Text`, what Rich would take for markup is text as well."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)

@@ -109,12 +109,12 @@ def _take_invoice_row(envelope: Envelope) -> None:
             event.error = error
     # The old version goes wherever the new one does not take its place: a delete, a row that became bad or of no type or of nobody,
     # that moved to another invoice or has another primary key.
-    if gone is not None and (
-        now is None or now.invoice_id != gone.invoice_id or now.transaction_id != gone.transaction_id
-    ):
-        event.rows.append(gone)
-    if now is not None:
-        event.rows.append(now)
+    if now is not None and gone is not None and now.transaction_id == gone.transaction_id and now.key == gone.key:
+        gone = None
+    if gone is None:
+        event.rows = () if now is None else (now,)
+    else:
+        event.rows = (gone,) if now is None else (gone, now)
     if event.error is not None or not event.rows:
         event.row_id = _row_id(after or before, "transaction_id")
 
@@ -133,10 +133,9 @@ def _take_membership(envelope: Envelope) -> None:
             now = _membership(_present(after))
         except RecordError as error:
             event.error = error
-    if gone is not None and (now is None or now[:2] != gone[:2]):
-        event.memberships.append(gone)
-    if now is not None:
-        event.memberships.append(now)
+    if now is not None and gone is not None and now[:2] == gone[:2]:
+        gone = None
+    event.memberships = tuple(change for change in (gone, now) if change is not None)
     if event.error is not None or not event.memberships:
         event.row_id = _row_id(after or before, "id")
 

@@ -88,8 +88,10 @@ class PartitionBuffer:
             return
         if record.error is not None or event is None or not (event.rows or event.memberships):
             raise error
-        event.rows = [change._replace(facts=None) for change in event.rows]
-        event.memberships = [change._replace(reward_group_id=None, enrolled_on=None) for change in event.memberships]
+        event.rows = tuple(change._replace(facts=None) for change in event.rows)
+        event.memberships = tuple(
+            change._replace(reward_group_id=None, enrolled_on=None) for change in event.memberships
+        )
         if event.row_id is None:
             event.row_id = next(event.row_ids(), None)
         detail = f"{_first_line(error)}. Its bytes stand in the topic at this place"

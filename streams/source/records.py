@@ -6,7 +6,7 @@ Place on the data's way: decode.py makes these; the partition buffers cut them i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from streams.errors import RecordError
@@ -51,8 +51,8 @@ class ChangeEvent:
     """LSN of the commit before the event's transaction: higher in each later one; 0 where the connector does not say."""
     sent_again: bool = False
     """A later transaction has come by before it: it was sent again after a fault, and says nothing of what is complete."""
-    rows: list[RowChange] = field(default_factory=list)
-    memberships: list[MembershipChange] = field(default_factory=list)
+    rows: tuple[RowChange, ...] = ()
+    memberships: tuple[MembershipChange, ...] = ()
     is_watermark: bool = False
     """The event is of the watermarks' table, and of no row that counts."""
     watermark: Watermark | None = None

@@ -1,6 +1,6 @@
 """A row of the warehouse's table, typed, and the rules by which it counts, is ignored or is bad. Pure.
 
-Place on the data's way: whoever reads rows (debezium.py from change events; a recalculation from the table itself) makes a
+Place on the data's way: whoever reads rows (columns.py from change events; a recalculation from the table itself) makes a
 `WarehouseRow`; what it comes to is said here alone. Source: program-terms.md, Where the facts come from.
 """
 
@@ -60,11 +60,9 @@ def row_change(row: WarehouseRow) -> RowChange | None:
     Raises:
         RecordError: the row is bad: it counts for nothing until it is corrected.
     """
-    company = required(row.company, "company_abbreviation")
-    system = required(row.system_name, "system_name")
-    on = required(row.on, "transaction_date")
-    amount = required(row.amount, "transaction_amount")
-    retainage = row.retainage
+    number, is_payment, on, amount, retainage, due_on, customer, company, system, description, product_line = row
+    if not company or not system or on is None or amount is None:
+        raise _missing(company_abbreviation=company, system_name=system, transaction_date=on, transaction_amount=amount)
     if not amount.is_finite() or abs(amount) >= AMOUNT_LIMIT:
         raise RecordError("bad_amount", f"transaction_amount {amount} is no amount", column="transaction_amount")
     if retainage is None:
@@ -73,22 +71,15 @@ def row_change(row: WarehouseRow) -> RowChange | None:
         raise RecordError(
             "bad_amount", f"transaction_retainage {retainage} is no amount", column="transaction_retainage"
         )
-    due_on = row.due_on
     if due_on is not None and due_on < EARLIEST_DUE:
         raise RecordError(
             "bad_date", f"transaction_due_date {due_on} lies before {EARLIEST_DUE}", column="transaction_due_date"
         )
-    customer = row.customer_master_id
     if not customer:
         return None
-    number = row.transaction_id
-    key = invoice_key(customer, company, system, row.description, number)
-    return RowChange(
-        invoice_id(key),
-        key,
-        number,
-        InvoiceRow(number, row.is_payment, on, amount, retainage, due_on, row.product_line),
-    )
+    key = invoice_key(customer, company, system, description, number)
+    facts = InvoiceRow(number, is_payment, on, amount, retainage, due_on, product_line)
+    return RowChange(invoice_id(key), key, number, facts)
 
 
 def invoice_key(customer: str, company: str, system: str, description: str | None, transaction_id: int) -> InvoiceKey:
@@ -105,5 +96,11 @@ def required(value: T | None, column: str) -> T:
         RecordError: it is NULL or empty.
     """
     if value is None or value == "":
-        raise RecordError("missing_value", f"{column} is {'empty' if value == '' else 'NULL'}", column=column)
+        raise _missing(**{column: value})
     return value
+
+
+def _missing(**columns: object) -> RecordError:
+    """What to raise of these columns, of which at least one has no value."""
+    column, value = next((column, value) for column, value in columns.items() if value is None or value == "")
+    return RecordError("missing_value", f"{column} is {'NULL' if value is None else 'empty'}", column=column)

@@ -52,7 +52,7 @@ class Executor:
             pipeline: what works a batch off.
             outputs: where its outcome goes.
             metrics: the worker's.
-            batch_records: the most records of a batch; twice as many may wait.
+            batch_records: the most records of a batch; once as many wait, no more is fetched.
             gather_seconds: how long to gather after a batch that wrote.
             generation: the consumer's generation now.
             hold: called with True once the bound on what waits is reached, so that no more is fetched for this executor, and with
@@ -100,7 +100,7 @@ class Executor:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pipeline")
 
     def put(self, topic: str, partition: int, value: Records, consumer_generation: int) -> None:
-        """Take a bulk message in. Never waits, for every other partition would wait with it: from twice a batch on, no more is fetched."""
+        """Take a bulk message in. Never waits, for every other partition would wait with it: from a batch on, no more is fetched."""
         if consumer_generation == self._given_up:
             # What came before it was dropped with the partitions; done without it, its offset would be committed past that.
             return
@@ -195,7 +195,7 @@ class Executor:
         return deliveries
 
     def _look_for_room(self) -> None:
-        full = self._inbox_records >= 2 * self._batch_records
+        full = self._inbox_records >= self._batch_records
         if full != self._full:
             self._full = full
             self._hold(full)

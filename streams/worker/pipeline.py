@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from streams.errors import InvariantError, RefusedError
@@ -159,12 +159,13 @@ class Pipeline:
                     *found.transactions,
                     *(one.transaction for one in retries if one.transaction is not None),
                 ]
-                loaded = self._load(transactions, transaction)
+                customers = dict.fromkeys(_customers(transactions))
+                loaded = self._load(transactions, customers, transaction)
                 changeset = fold(transactions, loaded, _context(transaction, found))
                 outcome.written = transaction.write(
                     changeset,
                     changed,
-                    customers=list(dict.fromkeys(_customers(transactions))),
+                    customers=list(customers),
                     epochs=found.epochs,
                     dead_letters=found.dead_letters,
                 )
@@ -226,7 +227,9 @@ class Pipeline:
             self._halted[place] = reason
             self._look_at[place] = time.monotonic() + HALTED_LOOK_SECONDS
 
-    def _load(self, transactions: Sequence[SourceTransaction], sink: SinkTransaction) -> LoadedState:
+    def _load(
+        self, transactions: Sequence[SourceTransaction], customers: Iterable[str], sink: SinkTransaction
+    ) -> LoadedState:
         """Return what stands in Postgres: what is kept where it has the same revision there, what is read where not."""
         numbers: dict[InvoiceId, None] = {}
         for transaction in transactions:
@@ -242,7 +245,6 @@ class Pipeline:
             if again.invoice_id is None
         )
         kept = {number: state for number in numbers if (state := self._invoices.get(number)) is not None}
-        customers = dict.fromkeys(_customers(transactions))
         members = {c: member for c in customers if (member := self._memberships.get(c)) is not None}
         read = sink.read(
             {number: kept[number].revision if number in kept else 0 for number in numbers},

@@ -7,6 +7,7 @@ import time
 import pytest
 from playwright.sync_api import Page, expect
 
+from streams.source.rows import TEXT_BYTES_MAX
 from tests.integration.api.conftest import PASSWORDS
 from tests.integration.api.ledger import Ledger, tell_changed
 from tests.integration.api.servers import Postgres
@@ -147,3 +148,18 @@ def test_statement_can_be_used_by_keyboard(site: str, page: Page, ledger: Ledger
     page.keyboard.press("Enter")
     expect(page.locator("#entries dl")).to_be_visible()
     expect(page.locator("#entries dl")).to_contain_text("$1,250.99")
+
+
+def test_links_lead_to_customers_of_any_id_and_their_pages_are_live(site: str, page: Page, ledger: Ledger) -> None:
+    odd = (".", "..", "=..", "../entries", "a/events", "/", "100%2F?x#y", "K-0 🏠", "x" * TEXT_BYTES_MAX)
+    for number, customer in enumerate(odd):
+        ledger.member(customer, 1000 + number)
+        ledger.entry(customer, 5000 + number, group=1000 + number)
+    sign_in(page, site, ADMIN)
+    for number, customer in enumerate(odd):
+        page.goto(f"{site}/groups/{1000 + number}")
+        page.get_by_role("link", name=customer, exact=True).click()
+        expect(page.locator("#balance")).to_have_text(f"{5000 + number:,}")
+        expect_live(page)
+        ledger.entry(customer, 1000, group=1000 + number)
+        expect(page.locator("#balance")).to_have_text(f"{6000 + number:,}")

@@ -207,3 +207,11 @@ def test_status_names_a_reload_that_waits_and_fails_where_it_waits_for_a_word(
     assert (shown.exit_code, asked) == (code, [STATE["rewards"]])
     assert said in shown.output
     assert ("reload" in shown.output) is (reloads is None)
+
+
+@pytest.mark.parametrize("arguments", [(b"points", b"M-\xff"), (b"--data", b"/tmp/\xe9", b"status")])
+def test_argument_that_is_no_text_is_refused_in_one_sentence(arguments: tuple[bytes, ...]) -> None:
+    command = [sys.executable.encode(), b"-m", b"cli", *arguments]
+    done = subprocess.run(command, capture_output=True, check=False, cwd=Path(cli.__file__).parent)
+
+    assert (done.returncode, done.stderr) == (2, b"Error: an argument is no UTF-8 text.\n")

@@ -89,7 +89,7 @@ def test_row_without_a_description_is_an_invoice_of_its_own() -> None:
 )
 def test_row_of_nobody_or_of_neither_type_is_ignored(columns: dict[str, object]) -> None:
     found = decoded(table(**columns))
-    assert (found.rows, found.ignored, found.error) == ([], True, None)
+    assert (found.rows, found.ignored, found.error) == ((), True, None)
 
 
 def test_row_that_comes_to_be_of_neither_type_is_taken_away() -> None:

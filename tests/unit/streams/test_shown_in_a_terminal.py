@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 
 from streams.jobs.dead_letters import Letter, Letters
-from streams.jobs.terminal import print_letters
+from streams.jobs.terminal import print_letters, print_report
 from streams.postgres.halts import HaltedPartition
 
 SINCE = dt.datetime(2026, 5, 1, 12, tzinfo=dt.UTC)
@@ -41,3 +41,23 @@ def test_nothing_to_show_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 def test_rest_that_is_not_shown_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
     print_letters(Letters([letter(5)], 3, 3, []))
     assert "The newest 1 of 3; --limit shows more." in capsys.readouterr().out
+
+
+def test_points_of_a_customer_are_shown_whatever_it_and_its_group_are_called(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    odd = "[/red] [bold]x[/] \x1b[2J"
+    membership = {"reward_group": odd, "reward_group_id": 1, "status": "open", "enrolled_on": "2011-01-15"}
+    entry = dict.fromkeys(("id", "effective_on", "company", "kind", "stage", "delta", "points_after", "cause"), 1)
+
+    print_report(
+        {
+            "customer_master_id": odd, "membership": membership, "points": 5, "pending": 0, "at_risk": 0, "companies": [],
+            "pending_invoices": [], "at_risk_invoices": [], "log": [entry | {"document": odd}],
+        }
+    )  # fmt: skip
+
+    told = capsys.readouterr().out
+    assert "\x1b" not in told
+    assert told.count("[/red]") == 3
+    assert told.count("[bold]x[/]") >= 2

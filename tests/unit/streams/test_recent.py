@@ -25,7 +25,7 @@ def test_what_was_set_longest_ago_goes_first_and_what_was_set_again_stays() -> N
 def test_no_more_are_kept_than_the_size_and_the_newest_always(at_once: int) -> None:
     recent: Recent[int, str] = Recent(100)
     for start in range(0, 3000, at_once):
-        recent.update({key: "x" for key in range(start, start + at_once)})
+        recent.update(dict.fromkeys(range(start, start + at_once), "x"))
         newest = range(max(0, start + at_once - 80), start + at_once)
         assert kept(recent, newest) == list(newest)
         assert len(kept(recent, range(start + at_once))) <= 100

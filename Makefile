@@ -11,8 +11,8 @@ DEV := $(VENV)/.dev-$(call hash,requirements-dev.lock)
 # What is measured beside the product wants other versions of the same packages: an environment of its own.
 BENCH_VENV := .venv-bench
 BENCH := $(BENCH_VENV)/.bench-$(call hash,bench/requirements.lock)
-# Two at once: most of a test's time is waiting, for servers that start or for one another. What shares a stack stays together (tests/conftest.py).
-PARALLEL := --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+# Two modules at once: most of a test's time is waiting, for servers that start or for one another.
+PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help

@@ -5,24 +5,21 @@ from __future__ import annotations
 import datetime as dt
 import signal
 from collections.abc import Iterator
-from typing import Final
 
 import pytest
 
 from tests.stack import Stack, temporary_stack
 
-SHARED_STACK: Final = "the shared stack"
 
-
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in a hook of its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two processes run tests at once: what shares the stack stays together, and is first, for it is the longest; each module as well."""
-    for item in items:
-        assert isinstance(item, pytest.Function)
-        stacks = item._fixtureinfo.name2fixturedefs.get("stack", ())
-        shared = bool(stacks) and stacks[-1].baseid == "tests"
-        item.add_marker(pytest.mark.xdist_group(SHARED_STACK if shared else item.module.__name__))
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group").args != (SHARED_STACK,))
+    """Run what shares the stack first: two processes run modules at once, and each has a stack of its own as long as there are such."""
+    items.sort(key=lambda item: not _shares_stack(item))
+
+
+def _shares_stack(item: pytest.Item) -> bool:
+    assert isinstance(item, pytest.Function)
+    stacks = item._fixtureinfo.name2fixturedefs.get("stack", ())
+    return bool(stacks) and stacks[-1].baseid == "tests"
 
 
 @pytest.fixture(scope="session")

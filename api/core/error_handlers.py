@@ -67,7 +67,9 @@ def _refused(request: Request, error: Exception) -> Response:
 
 def _wants_page(request: Request) -> bool:
     path = request.url.path
-    return not path.startswith("/api/") and not path.endswith("/events") and path != "/lag/agents"
+    # A customer may be called `events`.
+    is_stream = path.endswith("/events") and path.count("/") > len(("customers", "id"))
+    return not path.startswith("/api/") and not is_stream and path != "/lag/agents"
 
 
 def _http(request: Request, error: Exception) -> Response:

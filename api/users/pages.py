@@ -20,6 +20,7 @@ from api.core.errors import (
     SignInRefused,
     TooManyAttempts,
 )
+from api.core.parameters import LONGEST_CUSTOMER_ID
 from api.core.sessions import MaybeSignedIn, SignedIn
 from api.core.templating import page
 from api.groups.queries import group_members
@@ -29,6 +30,8 @@ from api.users.passwords import SHORTEST
 router = APIRouter(include_in_schema=False)
 
 TOO_LATE = f"A new password has to be chosen within {renewal.MARK_MINUTES} minutes. Please sign in again."
+LONGEST_ADDRESS = 5 * LONGEST_CUSTOMER_ID
+"""Characters of an address that a sign-in leads back to: a customer's id is three times as long when it is percent-encoded."""
 NOT_THE_SAME = "The two passwords are not the same."
 
 
@@ -59,7 +62,7 @@ def sign_in(
     session: WriteSession,
     email: Annotated[str, Form(max_length=255)] = "",
     password: Annotated[str, Form(max_length=1000)] = "",
-    next: Annotated[str, Form(max_length=2000)] = "/",  # noqa: A002 - the form's word
+    next: Annotated[str, Form(max_length=LONGEST_ADDRESS)] = "/",  # noqa: A002 - the form's word
 ) -> Response:
     """Start a session, lead to a new password where it has expired, or show the form again with the reason."""
     try:
@@ -95,7 +98,7 @@ def new_password(
     session: WriteSession,
     password: Annotated[str, Form()] = "",
     repeated: Annotated[str, Form()] = "",
-    next: Annotated[str, Form(max_length=2000)] = "/",  # noqa: A002 - the form's word
+    next: Annotated[str, Form(max_length=LONGEST_ADDRESS)] = "/",  # noqa: A002 - the form's word
 ) -> Response:
     """Store the new password and sign in, or show the form again with the reason."""
     account = renewal.marked_account(request, session)

@@ -69,7 +69,7 @@ def test_worker_that_is_killed_eight_times_in_a_row_is_back_at_once_each_time(st
         eventually(lambda pid=pid: _runs_anew(stack, "worker", pid), interval=0.02)
         away_seconds.append(time.monotonic() - killed_at)
 
-    assert max(away_seconds) < 5, away_seconds
+    assert max(away_seconds) < 12, away_seconds
     stack.wait(timeout=90)
 
 

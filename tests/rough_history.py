@@ -2,7 +2,7 @@
 
 The integration test runs some minutes' worth of it. `python -m tests.rough_history FOLDER --minutes 30 --seed 5` runs a long one on a stack
 that is started in FOLDER, and prints what it did and what was wrong at each look. With `--clock` and libfaketime's library, the wall
-clock of the stack's processes moves by hours and days meanwhile, forth and back.
+clock of a second worker moves by hours and days meanwhile, forth and back.
 """
 
 from __future__ import annotations
@@ -249,20 +249,20 @@ FAULTS: dict[str, Callable[[Stack], None]] = {
 
 
 class Clock:
-    """The wall clock of a stack's processes, which libfaketime moves to what stands in a file."""
+    """The wall clock of a process, which libfaketime moves to what stands in a file."""
 
     MOVES = ("+0", "+3h", "-5h", "+2d", "-1d", "+400d")
 
     def __init__(self, library: Path, file: Path, chance: random.Random) -> None:
         self.file, self.chance = file, chance
-        self.file.write_text("+0")
+        self.file.write_text("+0\n")
         self.environment = os.environ | {
             "LD_PRELOAD": str(library), "FAKETIME_TIMESTAMP_FILE": str(file), "FAKETIME_CACHE_DURATION": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         }  # fmt: skip
 
     def move(self, _stack: Stack) -> None:
-        self.file.write_text(self.chance.choice(self.MOVES))
+        self.file.write_text(f"{self.chance.choice(self.MOVES)}\n")
 
 
 def wrong(stack: Stack) -> list[str]:
@@ -299,7 +299,9 @@ def main() -> None:
     parser.add_argument("--look-minutes", type=float, default=3, help="how often everything is computed from scratch")
     parser.add_argument("--every", type=float, default=12, help="seconds between faults")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--clock", type=Path, metavar="LIBRARY", help="libfaketime's library; moves the clock as well")
+    parser.add_argument(
+        "--clock", type=Path, metavar="LIBRARY", help="libfaketime's library; a second worker's clock moves"
+    )
     options = parser.parse_args()
     stack = Stack(options.folder)
     history = History(stack, options.seed)
@@ -307,12 +309,12 @@ def main() -> None:
     if options.clock:
         clock = Clock(options.clock, options.folder.parent / "clock", history.chance)
         faults, environment = faults | {"move the clock": clock.move}, clock.environment
-    stack.up("--no-feed", "--business-date", "2026-03-01", environment=environment)
+    stack.up("--no-feed", "--business-date", "2026-03-01")
     ends = time.monotonic() + 60 * options.minutes
     failed = False
     try:
         while time.monotonic() < ends:
-            if history.chance.random() < 0.5:
+            if options.clock or history.chance.random() < 0.5:
                 with second_worker(stack, options.folder.parent / "second.log", environment):
                     run(history, 30 * options.look_minutes, faults, options.every)
             run(history, 30 * options.look_minutes, faults, options.every)

@@ -28,19 +28,14 @@ if TYPE_CHECKING:
     from streams.worker.app import RewardsApp
 
 logger = logging.getLogger(__name__)
-
 FETCH_MAX_WAIT_MS = 10
 """Faust's 1,500 ms leave out, for as long, a partition that was still being read when the request went out."""
-
 FETCH_INTERVAL_SECONDS = 0.01
 """Under load records are taken at most so often, for a fetch costs much the same whatever it brings."""
-
 HELD_FETCH_SECONDS = 0.05
 """A fetch waits so long at most while partitions are held: one that is released meanwhile is part of the next."""
-
 EARLIEST_SECONDS_MAX = 5.0
-"""How long to wait for a partition's first offset: aiokafka asks for a minute and more after that of a topic that is gone."""
-
+"""How long to wait for a partition's first offset: aiokafka asks for a minute and more for that of a topic that is gone."""
 COMMIT_SECONDS_MAX = 5.0
 """A commit before a rebalance may take so long; without it the last records come again, which changes nothing."""
 
@@ -151,9 +146,14 @@ class BulkConsumer(driver.Consumer):
             self._fetched_at = time.monotonic()
         for tp, batch in records.items():
             for message in await self._messages(tp, batch, active_partitions):
-                if not self.flow_active or self.consumer_generation != self._fetched_under:
+                if self._is_overtaken:
                     return
                 yield tp, cast("Message", message)
+
+    @property
+    def _is_overtaken(self) -> bool:
+        """Whether a rebalance came since the fetch was sent: the next assignment reads what it brought again, and counts on it."""
+        return not self.flow_active or self.consumer_generation != self._fetched_under
 
     async def _messages(
         self, tp: TP, batch: list[aiokafka.ConsumerRecord], active_partitions: set[TP] | None
@@ -169,7 +169,8 @@ class BulkConsumer(driver.Consumer):
             # A rebalance took the partition away meanwhile: whoever has it now reads from what is committed.
             self._positions.pop(tp, None)
             return []
-        if not batch:
+        # Read on past what is dropped, and it would be missing.
+        if not batch or self._is_overtaken:
             return []
         self._positions[tp] = batch[-1].offset + 1
         return [self._bulk(tp, batch)]

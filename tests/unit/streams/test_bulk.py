@@ -321,6 +321,31 @@ def test_nothing_is_handed_on_while_the_partitions_are_given_up() -> None:
     asyncio.run(run())
 
 
+def test_fetch_that_a_rebalance_overtook_is_fetched_again_by_the_next_assignment() -> None:
+    async def run() -> None:
+        one = consumer(range(16, 18), range(18, 20), range(16, 20), committed=16)
+        await one.position_anew()
+        fetch = one._wait_next_records
+
+        async def overtaken(*arguments: Any) -> Any:
+            """The fetch was sent before the rebalance and comes back once the next assignment's positions are sought."""
+            answer = await fetch(*arguments)
+            one._positions = {}
+            one.consumer_generation = 2
+            await one.position_anew()
+            return answer
+
+        one._wait_next_records = overtaken  # type: ignore[method-assign]
+        assert await one.fetched() == []
+        one._wait_next_records = fetch  # type: ignore[method-assign]
+        # aiokafka goes on after the fetch that was dropped: it is sought back to.
+        assert await one.fetched() == []
+        assert one.sought == [16]
+        assert await one.fetched() == [16, 17, 18, 19]
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("stopping", [True, False])
 def test_partitions_are_given_up_though_the_consumers_thread_takes_no_calls_any_more(
     monkeypatch: pytest.MonkeyPatch, stopping: bool

@@ -47,7 +47,7 @@ def empty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         server.up("--only", "postgres")
         yield server
     finally:
-        server.down()
+        server.discard()
 
 
 def run_init_script(server: Stack, script: str) -> None:

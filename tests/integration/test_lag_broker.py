@@ -19,7 +19,7 @@ from streams import topics
 from streams.errors import TransientError
 from streams.lag.measure import Measurement, Meter
 from streams.lag.offsets import BrokerReader
-from tests.stack import eventually
+from tests.stack import Stack, eventually
 
 PROJECT = Path(__file__).resolve().parents[2]
 TOPIC = "lag-tests"
@@ -43,7 +43,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         admin.close()
         yield bootstrap
     finally:
-        rewards("down", "--data", str(folder))
+        Stack(folder).discard()
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         assert points(stack) == 100
         yield stack
     finally:
-        stack.down()
+        stack.discard()
 
 
 def pay(stack: Stack, document: str, amount: str) -> list[int]:

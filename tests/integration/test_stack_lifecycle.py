@@ -256,7 +256,7 @@ def test_kafka_starts_in_a_folder_beyond_ascii_with_an_id_that_looks_like_an_opt
         assert "cluster.id=-0oBNUSdBwznxiykN2oKtA\n" in meta
         assert [path.name for path in tmp_path.iterdir()] == [folder.path.name]
     finally:
-        stack.down()
+        stack.discard()
 
 
 def test_secrets_of_a_stack_are_readable_by_its_owner_alone(small: Stack) -> None:

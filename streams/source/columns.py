@@ -55,15 +55,17 @@ def value(columns: Columns, column: str) -> Any:  # noqa: ANN401 -- as JSON has 
     try:
         return columns[column]
     except KeyError:
-        raise _absent(column) from None
+        raise RecordError(
+            "missing_column",
+            f"the record has no column {column}: it was renamed or dropped in the source. Once it is there again,"
+            " `rewards connectors resnapshot` reads anew what was changed meanwhile",
+            column=column,
+        ) from None
 
 
 def flag(columns: Columns, column: str) -> bool | None:
     """Return a boolean; a text such as 'f' is none."""
-    try:
-        found = columns[column]
-    except KeyError:
-        raise _absent(column) from None
+    found = value(columns, column)
     if found is None or isinstance(found, bool):
         return found
     raise _wrong_type(column, found, "boolean")
@@ -126,15 +128,6 @@ def date(columns: Columns, column: str) -> dt.date | None:
 @lru_cache(maxsize=65_536)
 def _date_of(days: int) -> dt.date:
     return dt.date.fromordinal(_EPOCH_ORDINAL + days)
-
-
-def _absent(column: str) -> RecordError:
-    return RecordError(
-        "missing_column",
-        f"the record has no column {column}: it was renamed or dropped in the source. Once it is there again,"
-        " `rewards connectors resnapshot` reads anew what was changed meanwhile",
-        column=column,
-    )
 
 
 def _wrong_type(column: str, found: object, wanted: str) -> RecordError:

@@ -67,8 +67,8 @@ def entry_line(ordinal: int, entry: Entry) -> str:
     return (
         f"{ordinal}\t{entry.invoice.id}\t{entry.reward_group_id}\t{escaped(key.customer_master_id)}\t{escaped(key.company)}\t"
         f"{_text(key.document)}\t{entry.kind}\t{entry.stage}\t{entry.points_before}\t{entry.points_after}\t"
-        f"{entry.effective_on.isoformat()}\t{escaped(cause.sentence)}\t{escaped(cause.transaction)}\t{committed_at}\t"
-        f"{escaped(entry.facts)}\t{escaped(orjson.dumps(cause.data()).decode())}\n"
+        f"{entry.effective_on.isoformat()}\t{escaped(entry.sentence)}\t{escaped(cause.transaction)}\t{committed_at}\t"
+        f"{escaped(entry.facts)}\t{escaped(entry.cause_data)}\n"
     )
 
 

@@ -103,10 +103,11 @@ class BadRows:
                 row = _row_name(record)
                 if not later.correct(row, record.offset):
                     self._note_bad(row)
-            if reason := self.alarm(limits):
+            window_is_over = self.window_records >= limits.window_records
+            if (error is not None or window_is_over) and (reason := self.alarm(limits)):
                 last = f", the last for {error.reason}" if error is not None else ""
                 return number, f"{reason}, up to offset {record.offset}{last}"
-            if self.window_records >= limits.window_records:
+            if window_is_over:
                 self.window_records = 0
                 self.window_rows.clear()
         return None

@@ -59,7 +59,12 @@ class Entry(NamedTuple):
     points_after: int
     effective_on: dt.date
     cause: Cause
+    sentence: str
+    """Of the cause, as Cause.sentence makes it: once for all entries of an evaluation, and for Postgres and the topic alike."""
+    cause_data: str
+    """Of the cause, as Cause.data makes it, as JSON."""
     facts: str
+    """The figures behind it, as JSON."""
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ def note_worth(changeset: Changeset, state: InvoiceState, worth: Worth, cause: C
     found = differences(before, worth)
     if found:
         facts = _facts(worth if worth.reward_group_id is not None else before, worth)
+        sentence, cause_data = cause.sentence, orjson.dumps(cause.data()).decode()
         for change in found:
             changeset.entries.append(
                 Entry(
@@ -29,6 +30,8 @@ def note_worth(changeset: Changeset, state: InvoiceState, worth: Worth, cause: C
                     change.points_after,
                     change.effective_on,
                     cause,
+                    sentence,
+                    cause_data,
                     facts,
                 )
             )

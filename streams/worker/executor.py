@@ -211,6 +211,7 @@ class Executor:
         loop = asyncio.get_running_loop()
         started = time.monotonic()
         await loop.run_in_executor(self._thread, self._pipeline.take, deliveries)
+        del deliveries  # decoded; their bytes would stay in memory for as long as Postgres writes
         outcome = await self._working_off.acall(
             lambda: loop.run_in_executor(self._thread, self._pipeline.work, self._generation())
         )

@@ -105,7 +105,7 @@ class Outputs:
 
 
 def _entry_record(entry: Entry, place: tuple[int, int, Any]) -> Outgoing:
-    key, cause = entry.invoice.key, entry.cause
+    key = entry.invoice.key
     number, part, recorded_at = place
     value = {
         "id": number,
@@ -121,9 +121,9 @@ def _entry_record(entry: Entry, place: tuple[int, int, Any]) -> Outgoing:
         "delta": entry.points_after - entry.points_before,
         "effective_on": entry.effective_on,
         "recorded_at": recorded_at,
-        "cause": cause.sentence,
-        "cause_data": cause.data(),
-        "source_transaction": cause.transaction,
+        "cause": entry.sentence,
+        "cause_data": orjson.Fragment(entry.cause_data),
+        "source_transaction": entry.cause.transaction,
         "part": part,
         "facts": orjson.Fragment(entry.facts),
     }

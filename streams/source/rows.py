@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeVar
 
 from streams.calculator.facts import InvoiceRow
@@ -65,7 +66,7 @@ def row_change(row: WarehouseRow) -> RowChange | None:
         raise _missing(company_abbreviation=company, system_name=system, transaction_date=on, transaction_amount=amount)
     if not amount.is_finite() or abs(amount) >= AMOUNT_LIMIT:
         raise RecordError("bad_amount", f"transaction_amount {amount} is no amount", column="transaction_amount")
-    if retainage is None:
+    if not retainage:
         retainage = NO_RETAINAGE
     elif not retainage.is_finite() or abs(retainage) >= AMOUNT_LIMIT:
         raise RecordError(
@@ -77,8 +78,8 @@ def row_change(row: WarehouseRow) -> RowChange | None:
         )
     if not customer:
         return None
-    key = invoice_key(customer, company, system, description, number)
-    facts = InvoiceRow(number, is_payment, on, amount, retainage, due_on, product_line)
+    key = invoice_key(customer, _shared(company), _shared(system), description, number)
+    facts = InvoiceRow(number, is_payment, on, amount, retainage, due_on, product_line and _shared(product_line))
     return RowChange(invoice_id(key), key, number, facts)
 
 
@@ -87,6 +88,12 @@ def invoice_key(customer: str, company: str, system: str, description: str | Non
     if description:
         return InvoiceKey(customer, company, system, description, None)
     return InvoiceKey(customer, company, system, None, transaction_id)
+
+
+@lru_cache(maxsize=1024)
+def _shared(text: str) -> str:
+    """Return one object for equal texts: few differ, and a worker keeps those of tens of thousands of rows."""
+    return text
 
 
 def required(value: T | None, column: str) -> T:

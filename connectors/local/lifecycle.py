@@ -7,7 +7,6 @@ import logging.handlers
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +25,7 @@ from connectors.local.room import short_of_room
 from connectors.local.states import State
 from connectors.local.supervisor import Supervisor
 from connectors.local.units import KEEPS_ENDING, Child, Unit
-from connectors.settings import ConnectorSettings, LocalSettings, forget_libpq_settings
+from connectors.settings import OWN_PYTHON, ConnectorSettings, LocalSettings, forget_libpq_settings
 
 log = logging.getLogger(__name__)
 DETACHED_SECONDS: Final = 300
@@ -79,7 +78,7 @@ def run(
             "error": None,
             "timezone": settings.timezone,
             "ports": ports,
-            "samples": wanted.feed or folder.state().get("samples", False),
+            "samples": folder.state().get("samples", False),
             "processes": [_own_entry()],
         }
         folder.save(state)
@@ -88,6 +87,7 @@ def run(
             nonlocal came_up
             came_up = came_up or up
             state["state"] = "stopping" if stop.is_set() else "running" if up else "starting"
+            state["samples"] |= any(unit.name == "samples" and unit.state is State.DONE for unit in units)
             children = [unit for unit in units if isinstance(unit, Child) and _listed(unit)]
             state["processes"] = [_own_entry(), *(_described(child, folder) for child in children)]
             folder.save(state)
@@ -118,8 +118,8 @@ def detach(folder: StackFolder, arguments: Sequence[str], shown: Shown) -> None:
     folder.create()
     with (folder.logs / "supervisor.out").open("wb") as output:
         supervisor = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "cli", "up", "--background", "--data", str(folder.path), *arguments],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd="/", start_new_session=True,
+            [*OWN_PYTHON, "-m", "cli", "up", "--background", "--data", str(folder.path), *arguments],
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     try:
         _await_up(folder, supervisor, shown)
@@ -206,7 +206,7 @@ def status(folder: StackFolder) -> dict[str, Any]:
     with ThreadPoolExecutor() as pool:
         state["processes"] = list(
             pool.map(
-                lambda one: _asked(one, lambda: stack.probe(one["name"], secrets, state["ports"])), state["processes"]
+                lambda one: _asked(one, lambda: stack.probe(one["name"], folder, state["ports"])), state["processes"]
             )
         )
     if not supervised:

@@ -21,7 +21,7 @@ SNAPSHOT_RECORDS_MAX = 200
 
 def _ends(stack: Stack, topic: str) -> Places:
     """The end offsets of a topic's partitions."""
-    consumer = KafkaConsumer(bootstrap_servers=stack.address("kafka"), enable_auto_commit=False)
+    consumer = KafkaConsumer(**stack.kafka.options(), enable_auto_commit=False)
     try:
         found: Places = consumer.end_offsets(
             [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
@@ -33,7 +33,7 @@ def _ends(stack: Stack, topic: str) -> Places:
 
 def _records(stack: Stack, since: Places, until: Places) -> list[Any]:
     """What stands in a topic between these offsets, by partition and offset."""
-    consumer = KafkaConsumer(bootstrap_servers=stack.address("kafka"), enable_auto_commit=False)
+    consumer = KafkaConsumer(**stack.kafka.options(), enable_auto_commit=False)
     try:
         consumer.assign(list(since))
         for partition, offset in since.items():

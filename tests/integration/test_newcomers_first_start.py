@@ -38,6 +38,10 @@ def shell(machine: Path) -> dict[str, str]:
     modules.mkdir()
     for name in ("cli", "api", "streams", "connectors", "migration", "faust", "typing_extensions"):
         (modules / f"{name}.py").write_text(f"raise SystemExit('{name} of PYTHONPATH')\n")
+    libraries = machine / "libraries"
+    libraries.mkdir()
+    for name in ("libpq.so.5", "libjli.so", "libjvm.so", "libreadline.so.7"):
+        (libraries / name).write_text("no library")
     temporary = machine / ("a long way down " * 5).strip() / ("and further " * 8).strip()
     temporary.mkdir(parents=True)
     return os.environ | {
@@ -46,7 +50,7 @@ def shell(machine: Path) -> dict[str, str]:
         "TMPDIR": str(temporary),
         "PYTHONPATH": str(modules),
         "PYTHONIOENCODING": "ascii",
-        "LD_BIND_NOW": "1",
+        "LD_LIBRARY_PATH": str(libraries),
         **dict.fromkeys(("LANG", "LC_ALL"), "C"),
         "LANGUAGE": "de",
         "TZ": "Asia/Kathmandu",
@@ -92,7 +96,7 @@ def test_stack_comes_up_whatever_the_shell_holds_and_uses_no_program_of_the_mach
     assert "All running" in said
     assert not (machine / "programs" / "used").exists(), (machine / "programs" / "used").read_text()
     assert sorted(one.name for one in machine.iterdir()) == sorted(
-        {"programs", "modules", Path(shell["TMPDIR"]).parent.name}
+        {"programs", "modules", "libraries", Path(shell["TMPDIR"]).parent.name}
     )
     assert list(Path(shell["TMPDIR"]).iterdir()) == []
     assert [one.name for one in stack.folder.parent.iterdir()] == ["stack"]

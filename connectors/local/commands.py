@@ -74,7 +74,7 @@ def up(
         with StartShown(folder, is_supervisor=not detach) as shown:
             if detach:
                 arguments = ["--feed" if feed else "--no-feed", *(("--business-date", day) if day else ())]
-                lifecycle.detach(folder, [*arguments, *(("--only", only) if only else ())], shown.changed)
+                ended_by = lifecycle.detach(folder, [*arguments, *(("--only", only) if only else ())], shown.changed)
             else:
                 ended_by = lifecycle.run(folder, settings, wanted, shown.changed, formatter)
     except StackRunningError:

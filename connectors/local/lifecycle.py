@@ -7,6 +7,7 @@ import logging.handlers
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -107,8 +108,11 @@ def run(
         return received[0] if received and not came_up else None
 
 
-def detach(folder: StackFolder, arguments: Sequence[str], shown: Shown) -> None:
+def detach(folder: StackFolder, arguments: Sequence[str], shown: Shown) -> int | None:
     """Start a supervisor in the background and wait until the stack is up.
+
+    Returns:
+        The signal where one ended the start; nothing of it is left then.
 
     Raises:
         StackRunningError: another supervisor was there first.
@@ -116,22 +120,28 @@ def detach(folder: StackFolder, arguments: Sequence[str], shown: Shown) -> None:
 
     """
     folder.create()
-    with (folder.logs / "supervisor.out").open("wb") as output:
+    # A signal is looked at between two steps: in the middle of one it would leave a supervisor that nobody knows of.
+    with stopping_signals() as (stop, received), (folder.logs / "supervisor.out").open("wb") as output:
         supervisor = subprocess.Popen(  # noqa: S603
             [*OWN_PYTHON, "-m", "cli", "up", "--background", "--data", str(folder.path), *arguments],
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
-    try:
-        _await_up(folder, supervisor, shown)
-    except BaseException:
-        supervisor.terminate()
-        supervisor.wait()
-        raise
+        is_up = False
+        try:
+            is_up = _await_up(folder, supervisor, shown, stop)
+        finally:
+            if not is_up:
+                supervisor.terminate()
+                supervisor.wait()
+    return None if is_up else received[0]
 
 
-def _await_up(folder: StackFolder, supervisor: subprocess.Popen[bytes], shown: Shown) -> None:
+def _await_up(folder: StackFolder, supervisor: subprocess.Popen[bytes], shown: Shown, stop: threading.Event) -> bool:
+    """Whether it is up; false where `stop` was set before."""
     deadline = time.monotonic() + DETACHED_SECONDS
     while time.monotonic() < deadline:
+        if stop.is_set():
+            return False
         state = folder.state()
         mine = any(one["pid"] == supervisor.pid for one in state.get("processes", []))
         if supervisor.poll() is not None:
@@ -142,8 +152,8 @@ def _await_up(folder: StackFolder, supervisor: subprocess.Popen[bytes], shown: S
         if mine:
             shown(state)
             if state["state"] == "running":
-                return
-        time.sleep(0.1)
+                return True
+        stop.wait(0.1)
     raise StackError(f"the stack was not up after {DETACHED_SECONDS} s; see {folder.logs}")
 
 

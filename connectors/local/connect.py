@@ -52,16 +52,7 @@ FIXED: Final = {
 
 
 def prepare(folder: StackFolder, java: Java, classpath: str, plugins: Path, ports: dict[str, int]) -> tuple[str, ...]:
-    """Write the worker's configuration and return its command.
-
-    Raises:
-        StackError: Java cannot be told the cache folder's path.
-
-    """
-    for character in ",:":
-        kafka.require_no(
-            character, plugins, "Java takes it for the end of a path: set REWARDS_CACHE_DIR to another folder"
-        )
+    """Write the worker's configuration and return its command."""
     home = folder.path / "connect"
     home.mkdir(exist_ok=True, mode=0o700)
     configuration = FIXED | {

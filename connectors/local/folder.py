@@ -77,9 +77,13 @@ class StackFolder:
         """Make the folder, closed to other users but for passing through (Postgres runs as another one under root).
 
         Raises:
-            StackError: there is something else in its place, or it may not be written to.
+            StackError: there is something else in its place, or it may not be written to, or no text says where it is.
 
         """
+        try:
+            str(self.path).encode()
+        except UnicodeEncodeError as error:
+            raise StackError(f"{str(self.path)!r} is no UTF-8 text: name another folder with --data") from error
         try:
             if not self.path.exists():
                 self.path.mkdir(parents=True, exist_ok=True)

@@ -87,6 +87,13 @@ class _Builder:
         self._settings = settings
         self._environment = inherited_environment() | {MARK: self._secrets.stack_id}
 
+        for character in ",:":
+            kafka.require_no(
+                character,
+                settings.cache,
+                "Java takes it for the end of a path: set REWARDS_CACHE_DIR to another folder",
+            )
+
     def all(self) -> Sequence[Unit]:
         """All units that there are, in the order of a start."""
         owner = postgres.url("rewards_owner", postgres.REWARDS, self._secrets, self._ports["postgres"])

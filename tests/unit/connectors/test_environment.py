@@ -63,7 +63,10 @@ def _claimed(folder: StackFolder) -> Path:
 
 
 def test_children_inherit_neither_libpq_nor_java_settings_and_go_past_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PGSSLMODE", "PGOPTIONS", "PGHOSTADDR", "JAVA_TOOL_OPTIONS", "CLASSPATH", "REWARDS_DATABASE_URL"):
+    for name in (
+        "PGSSLMODE", "PGOPTIONS", "PGHOSTADDR", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH", "REWARDS_DATABASE_URL", "LANGUAGE",
+        "PYTHONPATH", "PYTHONHOME", "PYTHONWARNINGS", "LOG4J_CONFIGURATION_FILE", "MYSQL_HOME", "MARIADB_HOME",
+    ):  # fmt: skip
         monkeypatch.setenv(name, "ambient")
     monkeypatch.setenv("LC_ALL", "C")
     monkeypatch.setenv("no_proxy", "intranet")
@@ -117,6 +120,18 @@ def test_each_process_with_figures_has_a_port_of_its_own_where_figures_are_wante
     found = {name: one["REWARDS_METRICS_PORT"] for name, one in given.items() if "REWARDS_METRICS_PORT" in one}
     assert found == (shown if metrics else {})
     assert all(one["REWARDS_LOG_FORMAT"] == "json" for one in given.values())
+
+
+def test_command_imports_nothing_that_pythonpath_puts_in_front(tmp_path: Path) -> None:
+    for name in ("cli", "api", "typer", "typing_extensions"):
+        (tmp_path / f"{name}.py").write_text(f"raise SystemExit('{name} of somebody else')")
+    program = Path(sys.executable).with_name("rewards")
+
+    shown = subprocess.run(
+        [program, "--help"], capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": str(tmp_path)}
+    )
+
+    assert (shown.returncode, shown.stderr) == (0, "")
 
 
 def test_own_process_forgets_libpq_settings_alone(monkeypatch: pytest.MonkeyPatch) -> None:

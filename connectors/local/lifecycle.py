@@ -74,6 +74,7 @@ def run(
         came_up = False
         ports = folder.ports()
         state: dict[str, Any] = stack.addresses(folder.secrets(), ports) | {
+            "tls_file": str(folder.tls_file),
             "business_date": wanted.business_date or "",
             "state": "starting",
             "error": None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 from collections import Counter
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from connectors.watermarks import partition_of
+from connectors.rest import ConnectRest
 from streams import topics
 from tests.stack import Stack, eventually
 
@@ -82,10 +82,7 @@ def test_connectors_that_run_are_left_alone_by_another_apply(stack: Stack) -> No
 def test_no_password_leaves_the_connect_worker(stack: Stack) -> None:
     secrets = json.loads((stack.folder / "secrets.json").read_text())["passwords"]
 
-    with urllib.request.urlopen(
-        f"{stack.address('connect')}/connectors?expand=info&expand=status", timeout=10
-    ) as answer:
-        said = answer.read().decode()
+    said = json.dumps(ConnectRest(stack.address("connect"), stack.files.tls_file).described())
     logs = "".join(path.read_text(errors="replace") for path in (stack.folder / "logs").iterdir())
 
     assert "${env:REWARDS_CAPTURE_WAREHOUSE_PASSWORD}" in said

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
-from connectors.watermarks import partition_of
 from connectors.rest import ConnectRest
+from connectors.watermarks import partition_of
 from streams import topics
 from tests.stack import Stack, eventually
 

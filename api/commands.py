@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from typing import Annotated
 
 import typer
 
+from streams.errors import SettingsError
 from streams.options import LogLevelOption, StackOption
+
+BACKLOG = 2048
+"""Connections that wait to be accepted, as uvicorn has it."""
 
 app = typer.Typer(help="The website: pages, JSON and live updates.", no_args_is_help=False)
 encryption_app = typer.Typer(help="Personal details: the keys that they are encrypted under.", no_args_is_help=True)
@@ -17,7 +22,9 @@ encryption_app = typer.Typer(help="Personal details: the keys that they are encr
 def serve(
     context: typer.Context,
     host: Annotated[str | None, typer.Option(help="Address to listen on; REWARDS_WEB_HOST without it.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on, 0 for any; REWARDS_WEB_PORT without it.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port to listen on, 0 for any; REWARDS_WEB_PORT without it.")
+    ] = None,
     log_level: LogLevelOption = None,
     _stack: StackOption = None,
 ) -> None:
@@ -36,12 +43,23 @@ def serve(
     # The key is needed also where nothing is encrypted yet: a wrong one shows now, not when a trip has to be booked.
     cipher = FieldCipher.from_setting(EncryptionSettings.model_validate({}).field_keys.get_secret_value())
     logs.configure(logging.log_format, log_level or logging.log_level)
-    server = create_server(
-        settings, cipher, host=host or settings.web_host, port=settings.web_port if port is None else port
-    )
+    host, port = host or settings.web_host, settings.web_port if port is None else port
+    server = create_server(settings, cipher, host=host, port=port)
     # uvicorn stops in good order on Ctrl-C, and then raises it again.
-    with contextlib.suppress(KeyboardInterrupt):
-        server.run()
+    with _listening(host, port) as listening, contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[listening])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Return the socket to listen on, which uvicorn would open itself: where it cannot, it ends in its log's words."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise SettingsError(
+            f"nobody can listen at {host} on port {port} ({error.strerror or error}):"
+            " name another one with --port (0 takes any that is free) or --host, or stop what is there"
+        ) from error
 
 
 @app.command()

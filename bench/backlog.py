@@ -128,7 +128,7 @@ def _captured(stack: BenchStack) -> bool:
 
 def end_offset(stack: BenchStack) -> int:
     """Records in the invoices' topic."""
-    consumer = KafkaConsumer(bootstrap_servers=stack.address("kafka"))
+    consumer = KafkaConsumer(**stack.kafka.options())
     try:
         return sum(consumer.end_offsets(_partitions()).values())
     finally:
@@ -166,14 +166,14 @@ def _reset(stack: BenchStack) -> None:
     """Put the invoices' side of the stream back to nothing; no worker runs."""
     stack.execute(EMPTY)
     stack.execute("CHECKPOINT")
-    admin = KafkaAdminClient(bootstrap_servers=stack.address("kafka"))
+    admin = KafkaAdminClient(**stack.kafka.options())
     try:
         admin.delete_group_offsets(LIVE.application_id, _partitions())
         admin.delete_topics([CUSTOMER_POINTS_CHANGELOG.name])
         until("the changelog topic is gone", lambda: CUSTOMER_POINTS_CHANGELOG.name not in admin.list_topics())
     finally:
         admin.close()
-    ensure_topics(stack.address("kafka"), [CUSTOMER_POINTS_CHANGELOG])
+    ensure_topics(stack.kafka, [CUSTOMER_POINTS_CHANGELOG])
 
 
 def _check(stack: BenchStack, backlog: Backlog) -> None:

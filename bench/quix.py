@@ -67,7 +67,8 @@ def _job(stack: BenchStack) -> Iterator[subprocess.Popen[bytes]]:
     group = f"bench-quix-{secrets.token_hex(4)}"
     with tempfile.TemporaryDirectory(prefix="rewards-bench-state-") as state:
         command = [
-            str(PYTHON), "-m", "bench.quix_job", "--kafka", stack.address("kafka"), "--group", group, "--state", state,
+            str(PYTHON), "-m", "bench.quix_job", "--kafka", stack.address("kafka"), "--tls", str(stack.files.tls_file),
+            "--group", group, "--state", state,
             "--commit-every", str(COMMIT_EVERY), "--commit-seconds", str(COMMIT_SECONDS),
         ]  # fmt: skip
         with (stack.files.logs / "bench-quix.log").open("ab") as log:
@@ -84,7 +85,7 @@ def _job(stack: BenchStack) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _forget(stack: BenchStack, group: str) -> None:
-    admin = KafkaAdminClient(bootstrap_servers=stack.address("kafka"))
+    admin = KafkaAdminClient(**stack.kafka.options())
     try:
         admin.delete_topics([topic for topic in admin.list_topics() if group in topic])
         admin.delete_groups([group])

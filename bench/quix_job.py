@@ -19,6 +19,7 @@ from typing import Any, Final
 import orjson
 import psycopg2
 from quixstreams import Application, State
+from quixstreams.kafka import ConnectionConfig
 from quixstreams.sinks.base.sink import BaseSink
 
 from bench.quix_tables import COPY, SESSION, WRITE
@@ -160,6 +161,7 @@ def main() -> None:
     """Run until SIGTERM."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kafka", required=True)
+    parser.add_argument("--tls", required=True, help="PEM with what is shown to the broker, and what it is believed by")
     parser.add_argument("--group", required=True)
     parser.add_argument("--state", required=True, help="folder of the state store")
     parser.add_argument("--commit-every", type=int, required=True, help="records of a checkpoint")
@@ -176,8 +178,10 @@ def main() -> None:
         )
         memberships = {customer: Membership(group, on) for customer, group, on in cursor.fetchall()}
     connection.close()
+    # As kafka_access.py has it for the clients of the product.
+    tls = {f"ssl_{what}_location": arguments.tls for what in ("ca", "certificate", "key")}
     app = Application(
-        arguments.kafka,
+        ConnectionConfig(bootstrap_servers=arguments.kafka, security_protocol="ssl", **tls),
         consumer_group=arguments.group,
         auto_offset_reset="earliest",
         commit_every=arguments.commit_every,

@@ -15,7 +15,6 @@ from typing import Any, Final
 import psycopg2
 
 from connectors.local import postgres
-from connectors.local.folder import StackFolder
 from tests.stack import Stack
 
 BUSINESS_DATE: Final = "2026-10-15"
@@ -24,11 +23,6 @@ BUSINESS_DATE: Final = "2026-10-15"
 
 class BenchStack(Stack):
     """A stack under test, with what only a benchmark may do: reset tables and topics."""
-
-    @property
-    def files(self) -> StackFolder:
-        """The stack's folder, with its secrets."""
-        return StackFolder(self.folder)
 
     @property
     def superuser(self) -> str:

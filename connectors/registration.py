@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar
 
 from connectors import watermarks
 from connectors.errors import ConnectError
+from connectors.kafka_access import KafkaAccess
 from connectors.rest import ConnectRest
 from connectors.retry_policy import until
 from connectors.settings import ConnectorSettings
@@ -106,11 +107,11 @@ def apply(
         ConnectError: a topic is missing, Connect refused a configuration, or a task failed or did not start in time.
 
     """
-    rest = ConnectRest(settings.connect_url)
+    rest = ConnectRest(settings.connect_url, settings.connect_tls_file)
     deadline = time.monotonic() + timeout_seconds
     addresses = {"warehouse": settings.warehouse_url, "rewards": settings.database_url}
     connectors = [one for one in deployed() if names is None or one.name in names]
-    partitions = _partitions(settings.kafka_bootstrap, [one.topic for one in connectors])
+    partitions = _partitions(settings.kafka, [one.topic for one in connectors])
     for connector in connectors:
         # Before registration: the rows must be in the first snapshot, since they end it in each partition.
         watermarks.seed(addresses[connector.name].get_secret_value(), partitions[connector.topic])
@@ -120,7 +121,7 @@ def apply(
 
 def restart(settings: ConnectorSettings, timeout_seconds: float = 60) -> list[ConnectorState]:
     """Restart every connector with its tasks and wait until they run."""
-    rest = ConnectRest(settings.connect_url)
+    rest = ConnectRest(settings.connect_url, settings.connect_tls_file)
     deadline = time.monotonic() + timeout_seconds
     for connector in deployed():
         patiently(partial(rest.restart, connector.name, only_failed=False), deadline)
@@ -129,7 +130,7 @@ def restart(settings: ConnectorSettings, timeout_seconds: float = 60) -> list[Co
 
 def delete(settings: ConnectorSettings) -> list[ConnectorState]:
     """Take the connectors away. Slots and what was sent stay: applied again, they go on where they stopped."""
-    rest = ConnectRest(settings.connect_url)
+    rest = ConnectRest(settings.connect_url, settings.connect_tls_file)
     deadline = time.monotonic() + 30
     for state in states(rest):
         if state.state != "MISSING":
@@ -182,11 +183,11 @@ def _shortened(trace: str) -> str:
     return " / ".join(lines).rstrip(".")
 
 
-def _partitions(bootstrap: str, topics: list[str]) -> dict[str, int]:
+def _partitions(kafka: KafkaAccess, topics: list[str]) -> dict[str, int]:
     """Partition count of topics that must exist: Connect would make a missing one, with a single partition."""
     from kafka import KafkaAdminClient
 
-    client = KafkaAdminClient(bootstrap_servers=bootstrap)
+    client = KafkaAdminClient(**kafka.options())
     try:
         found = {one["name"]: len(one["partitions"]) for one in client.describe_topics(topics)}
     finally:

@@ -6,13 +6,24 @@ import http.client
 import json
 import urllib.error
 import urllib.request
-from typing import Any, Final
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from connectors.errors import ConnectError, ConnectUnreachableError
+from connectors.kafka_access import tls_context
 
-DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""Opens addresses without a proxy: one that the user's shell names is for the world outside, not for what is beside us."""
+
+def opener(tls_file: Path | None = None) -> urllib.request.OpenerDirector:
+    """Return what opens addresses without a proxy: one that the user's shell names is for the world outside, not for what is beside us.
+
+    Args:
+        tls_file: PEM with the key and the certificate to show, and the one that an https address is believed by; the system's
+            where there is none.
+
+    """
+    secured = () if tls_file is None else (urllib.request.HTTPSHandler(context=tls_context(tls_file)),)
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}), *secured)
 
 
 class ConnectRest:
@@ -22,8 +33,9 @@ class ConnectRest:
     not answer.
     """
 
-    def __init__(self, url: str, timeout_seconds: float = 30) -> None:
+    def __init__(self, url: str, tls_file: Path | None = None, timeout_seconds: float = 30) -> None:
         self._url = url.rstrip("/")
+        self._opener = opener(tls_file)
         self._timeout_seconds = timeout_seconds
 
     def connectors(self) -> dict[str, Any]:
@@ -88,7 +100,7 @@ class ConnectRest:
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(f"{self._url}{path}", data, headers, method=method)  # noqa: S310
         try:
-            with DIRECT.open(request, timeout=self._timeout_seconds) as answer:
+            with self._opener.open(request, timeout=self._timeout_seconds) as answer:
                 content = answer.read()
         except urllib.error.HTTPError as error:
             raise ConnectError(f"{method} {path}: {_reason(error)}", status=error.code) from error

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from connectors.errors import StackError
+from connectors.kafka_access import KafkaAccess
 
 PROJECT = Path(__file__).resolve().parent.parent
 LOOPBACK = "127.0.0.1"
-NOT_INHERITED = ("REWARDS_", "PG")
-"""Settings of another stack, and those of every libpq client: they would send its connections elsewhere."""
+NOT_INHERITED = ("REWARDS_", "PG", "PYTHON", "LOG4J_", "MYSQL_", "MARIADB_")
+"""Settings of another stack, and those of what it consists of: they would send its connections elsewhere, or load other code."""
 WORKER_SETTINGS = (
     "REWARDS_PROCESSORS", "REWARDS_GATHER_MS", "REWARDS_CACHED_INVOICES", "REWARDS_BATCH_RECORDS",
     "REWARDS_RELOAD_QUIET_SECONDS", "REWARDS_RELOAD_MISSING_SHARE_MAX", "REWARDS_RELOAD_MISSING_SECONDS",
@@ -21,7 +26,23 @@ WORKER_SETTINGS = (
     "REWARDS_SOURCE_CHECK_SECONDS",
 )  # fmt: skip
 """How a worker and the lag process go about it: passed on to a stack's processes. Addresses and secrets are the stack's own."""
-JAVA_OPTIONS = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH")
+AMBIENT = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "OPENJ9_JAVA_OPTIONS", "CLASSPATH", "LANGUAGE")
+"""Java's options, and the language of servers' messages, of which we read some."""
+
+OWN_PYTHON = (sys.executable, "-E", "-P", "-u")
+"""How our own processes are started: no code but ours, wherever PYTHONPATH points, and each line of a log when it is written."""
+
+
+def _zone_exists(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError(f"{value!r} is no time zone of this machine") from error
+    return value
+
+
+Zone = Annotated[str, AfterValidator(_zone_exists)]
+"""The name of a time zone, such as America/Denver."""
 
 
 class ConnectorSettings(BaseSettings):
@@ -33,6 +54,10 @@ class ConnectorSettings(BaseSettings):
     """Kafka Connect's REST address."""
     kafka_bootstrap: str
     """host:port[,host:port…]; asked for the partition count of the captured topics."""
+    kafka_tls_file: Path | None = None
+    """Where Kafka asks for a certificate: a PEM file with the key and the certificate to show, and those to believe brokers by."""
+    connect_tls_file: Path | None = None
+    """The same for Kafka Connect, where its address begins with https."""
     warehouse_url: SecretStr
     """The warehouse as the role that owns the captured table."""
     database_url: SecretStr
@@ -45,6 +70,11 @@ class ConnectorSettings(BaseSettings):
     """Its password: only a role with REPLICATION may drop a replication slot."""
     capture_memberships_user: str = "debezium"
     capture_memberships_password: SecretStr | None = None
+
+    @property
+    def kafka(self) -> KafkaAccess:
+        """How Kafka is reached."""
+        return KafkaAccess(self.kafka_bootstrap, self.kafka_tls_file)
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Self:
@@ -59,15 +89,15 @@ class LocalSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="REWARDS_", extra="ignore")
 
     postgres_bin: Path | None = None
-    """Folder with `postgres` and `initdb`; unset: the system's where 15 or later, else those of the Python package."""
+    """Folder with `postgres` and `initdb`; 15 or later; unset: those of the Python package."""
     java_home: Path | None = None
-    """A Java 17 or later; unset: the system's where there is one, else that of the Python package."""
+    """A Java 17 or later; unset: that of the Python package."""
     mariadb: str | None = None
     """The MariaDB of `rewards migrate demo`: `system`, `embedded` (that of the jar) or the path of a `mariadbd`; unset: the
     system's where there is one, else the embedded."""
     cache_dir: Path | None = None
     """Jars, shared by every checkout of a user; unset: `rewards` in the user's cache folder (XDG_CACHE_HOME)."""
-    timezone: str = "America/Denver"
+    timezone: Zone = "America/Denver"
     """The zone whose date is the business date; passed on to every process."""
     log_format: Literal["text", "json"] = "text"
     """How every process logs, the supervisor included: lines for a person, or JSON; passed on to every process."""
@@ -86,17 +116,32 @@ class LocalSettings(BaseSettings):
 
     @property
     def cache(self) -> Path:
-        """The cache folder, whether it exists or not."""
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        return self.cache_dir or base / "rewards"
+        """The cache folder, whether it exists or not.
+
+        Raises:
+            StackError: none is named, and the user has no home.
+
+        """
+        if self.cache_dir is not None:
+            return self.cache_dir
+        # The specification of these folders has a relative one ignored.
+        chosen = os.environ.get("XDG_CACHE_HOME", "")
+        try:
+            base = Path(chosen) if chosen.startswith("/") else Path.home() / ".cache"
+        except RuntimeError as error:
+            raise StackError("this user has no home folder: set REWARDS_CACHE_DIR to one for the jars") from error
+        return base / "rewards"
+
+    @field_validator("postgres_bin", "java_home", "cache_dir")
+    @classmethod
+    def _from_here(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().absolute()
 
 
 def inherited_environment() -> dict[str, str]:
     """The environment that child processes start from: ours, without what would make them behave in another way."""
     kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(NOT_INHERITED) and name not in JAVA_OPTIONS
+        name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED) and name not in AMBIENT
     }
     past_proxies = ",".join(filter(None, (os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), LOOPBACK)))
     # Java takes the encoding of file names from the locale, whose names our users may write in any letters.

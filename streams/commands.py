@@ -55,7 +55,7 @@ def topics(context: typer.Context, *, _stack: StackOption = None) -> None:
 
     if context.invoked_subcommand is not None:
         return
-    created, altered = ensure_topics(StreamSettings().kafka_bootstrap, ALL)
+    created, altered = ensure_topics(StreamSettings().kafka, ALL)
     if created:
         typer.echo(f"Created {', '.join(created)}.")
     for name, settings in altered.items():
@@ -84,7 +84,7 @@ def adopt_topics(
     from streams.settings import StreamSettings
 
     settings = StreamSettings()
-    adopted = adopt(settings.kafka_bootstrap, settings.database_url.get_secret_value(), names or ())
+    adopted = adopt(settings.kafka, settings.database_url.get_secret_value(), names or ())
     lines = [
         f"{one.topic}: {len(one.partitions)} partitions are read from their beginning ({one.kind.replace('_', ' ')})."
         for one in adopted
@@ -130,7 +130,7 @@ def wait_command(source_faults: Callable[[], list[SourceFault]]) -> Callable[...
             settings.warehouse_url.get_secret_value(),
             settings.database_url.get_secret_value(),
             timeout,
-            lambda: faults_of_topics(settings.kafka_bootstrap, settings.database_url.get_secret_value()),
+            lambda: faults_of_topics(settings.kafka, settings.database_url.get_secret_value()),
             source_faults,
         )
         _echo({"caught_up": True, "seconds": round(seconds, 3)}, f"Caught up after {seconds:.2f} s.", as_json=as_json)

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import Self
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from streams.kafka_access import KafkaAccess
 from streams.options import LogFormat, LogLevel
 from streams.source.bad_records import BadRecordLimits
 from streams.state.epochs import ReloadLimits
@@ -51,6 +53,8 @@ class StreamSettings(BaseSettings):
     """`sunroc_rewards`, as the application's role: postgresql://…"""
     kafka_bootstrap: str
     """host:port[,host:port…]"""
+    kafka_tls_file: Path | None = None
+    """Where Kafka asks for a certificate: a PEM file with the key and the certificate to show, and those to believe brokers by."""
     warehouse_url: SecretStr | None = None
     """The warehouse; only `rewards wait` and `rewards feed` write there (a watermark, sample data), and the sources' check looks there."""
     connect_url: str | None = None
@@ -72,6 +76,11 @@ class StreamSettings(BaseSettings):
     """Where more than this share of the live invoices is missing, it is not retired by itself."""
     reload_missing_seconds: float = Field(default=3_600.0, gt=0)
     """So long it is waited for then, before a person is asked (`rewards reload accept`)."""
+
+    @property
+    def kafka(self) -> KafkaAccess:
+        """How Kafka is reached."""
+        return KafkaAccess(self.kafka_bootstrap, self.kafka_tls_file)
 
     @property
     def reload_limits(self) -> ReloadLimits:
@@ -100,5 +109,8 @@ class StreamSettings(BaseSettings):
     @field_validator("timezone")
     @classmethod
     def _zone_exists(cls, value: str) -> str:
-        ZoneInfo(value)
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(f"{value!r} is no time zone of this machine") from error
         return value

@@ -10,6 +10,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, TopicAlreadyExistsError
 
 from streams.errors import InvariantError, TransientError, TransientKind
+from streams.kafka_access import KafkaAccess
 from streams.retry_policy import GaveUpError, Policy, Retries
 from streams.topics import RECORD_BYTES_MAX, TopicSpec
 
@@ -32,14 +33,14 @@ class Ensured(NamedTuple):
     """Topic -> the settings that differed, with the values that they have now."""
 
 
-def ensure_topics(bootstrap: str, topics: Iterable[TopicSpec], *, timeout_seconds: float = 60.0) -> Ensured:
+def ensure_topics(kafka: KafkaAccess, topics: Iterable[TopicSpec], *, timeout_seconds: float = 60.0) -> Ensured:
     """Create the topics that are missing, and give the others the settings that a new one would have.
 
     Raises:
         TransientError: no broker answers in time.
         InvariantError: a topic exists with another number of partitions: its customers' keys would be spread differently.
     """
-    admin = _connect(bootstrap, timeout_seconds)
+    admin = _connect(kafka, timeout_seconds)
     try:
         created: list[str] = []
         existing: list[TopicSpec] = []
@@ -57,18 +58,18 @@ def ensure_topics(bootstrap: str, topics: Iterable[TopicSpec], *, timeout_second
         admin.close()
 
 
-def _connect(bootstrap: str, timeout_seconds: float) -> Any:  # noqa: ANN401 -- kafka-python has no types
+def _connect(kafka: KafkaAccess, timeout_seconds: float) -> Any:  # noqa: ANN401 -- kafka-python has no types
     retries = Retries(
-        failing=f"no Kafka broker answers at {bootstrap}",
+        failing=f"no Kafka broker answers at {kafka.bootstrap}",
         working="a Kafka broker answers",
         logger=logger,
         on=(KafkaConnectionError, KafkaTimeoutError),
         policies={TransientKind.AWAY: Policy(0.25, 2.0, seconds_max=timeout_seconds)},
     )
     try:
-        return retries.call(lambda: KafkaAdminClient(bootstrap_servers=bootstrap))
+        return retries.call(lambda: KafkaAdminClient(**kafka.options()))
     except GaveUpError as error:
-        raise TransientError(f"no Kafka broker answers at {bootstrap}: {error.__cause__}") from error
+        raise TransientError(f"no Kafka broker answers at {kafka.bootstrap}: {error.__cause__}") from error
 
 
 def _new_topic(topic: TopicSpec) -> Any:  # noqa: ANN401 -- kafka-python has no types

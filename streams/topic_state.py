@@ -11,6 +11,7 @@ from kafka.admin import OffsetSpec
 from kafka.errors import GroupIdNotFoundError, KafkaError, NoError, UnknownTopicOrPartitionError
 
 from streams.errors import TransientError
+from streams.kafka_access import KafkaAccess
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -39,8 +40,8 @@ class TopicState:
 class TopicReader:
     """Asks the broker; the connection is kept between questions. Not for two threads at once."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: KafkaAccess) -> None:
+        self._kafka = kafka
         self._admin: Any = None
 
     def read(self, names: Collection[str]) -> dict[str, TopicState]:
@@ -70,7 +71,7 @@ class TopicReader:
                     found[place.topic].partitions[place.partition] = state
         except (KafkaError, OSError) as error:
             self.close()
-            raise TransientError(f"Kafka at {self._bootstrap}: {error}") from error
+            raise TransientError(f"Kafka at {self._kafka.bootstrap}: {error}") from error
         return found
 
     def members(self, group: str) -> list[str]:
@@ -83,7 +84,7 @@ class TopicReader:
             found = self._connected().describe_groups([group])[group]["members"]
         except (KafkaError, OSError) as error:
             self.close()
-            raise TransientError(f"Kafka at {self._bootstrap}: {error}") from error
+            raise TransientError(f"Kafka at {self._kafka.bootstrap}: {error}") from error
         return [f"{member['client_id']}@{member['client_host'].lstrip('/')}" for member in found]
 
     def forget_offsets(self, group: str, places: Collection[tuple[str, int]]) -> None:
@@ -98,7 +99,7 @@ class TopicReader:
             return
         except (KafkaError, OSError) as error:
             self.close()
-            raise TransientError(f"Kafka at {self._bootstrap}: {error}") from error
+            raise TransientError(f"Kafka at {self._kafka.bootstrap}: {error}") from error
         refused = [f"{place.topic}/{place.partition}" for place, error in answers.items() if error is not NoError]
         if refused:
             raise TransientError(f"Kafka did not forget the committed offsets of {', '.join(refused)}")
@@ -111,11 +112,10 @@ class TopicReader:
 
     def _connected(self) -> Any:  # noqa: ANN401 -- kafka-python has no types
         if self._admin is None:
-            servers = self._bootstrap.split(",")
             # kafka-python leaves a thread behind for every client that finds nobody, so nobody is looked for in vain.
-            reach_one(servers)
+            reach_one(self._kafka.servers)
             self._admin = KafkaAdminClient(
-                bootstrap_servers=servers,
+                **self._kafka.options(),
                 request_timeout_ms=REQUEST_MS,
                 bootstrap_timeout_ms=REQUEST_MS,
             )

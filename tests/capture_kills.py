@@ -26,6 +26,7 @@ from kafka import KafkaConsumer, TopicPartition
 from psycopg2.extras import execute_values
 
 from streams import topics
+from streams.kafka_access import KafkaAccess
 from tests.stack import Stack, eventually
 
 CAPTURE_ONLY = "postgres,kafka,databases,upgrade,topics,connect,connectors"
@@ -51,7 +52,7 @@ class Event(NamedTuple):
 class Topic:
     """Everything that was read of the topic of invoices and of the topic of transaction ends."""
 
-    bootstrap: str
+    kafka: KafkaAccess
     rows: dict[int, list[Event]] = field(default_factory=dict)
     """transaction_id -> its records, in the order of the topic."""
     begins: Counter[str] = field(default_factory=Counter)
@@ -73,7 +74,7 @@ class Topic:
         invoices = [TopicPartition(topics.INVOICES.name, number) for number in range(topics.PARTITIONS)]
         partitions = [*invoices, TopicPartition(topics.TRANSACTIONS[0].name, 0)]
         self._consumer = KafkaConsumer(
-            bootstrap_servers=self.bootstrap, enable_auto_commit=False, fetch_max_wait_ms=20, max_poll_records=50_000
+            **self.kafka.options(), enable_auto_commit=False, fetch_max_wait_ms=20, max_poll_records=50_000
         )
         try:
             self._consumer.assign(partitions)
@@ -335,7 +336,7 @@ def main() -> None:
     stack.up("--no-feed", "--only", CAPTURE_ONLY)
     total: Counter[str] = Counter()
     try:
-        with Topic(stack.address("kafka")).reading() as topic:
+        with Topic(stack.kafka).reading() as topic:
             writer = Writer(stack, topic)
             writer.flushed()
             for kill, (moment, write, rows) in zip(

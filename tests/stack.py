@@ -19,6 +19,7 @@ import psycopg2
 
 from connectors.local import shared_data
 from connectors.local.folder import StackFolder
+from streams.kafka_access import KafkaAccess
 
 PROJECT = Path(__file__).resolve().parent.parent
 UP_SECONDS = 400
@@ -57,7 +58,7 @@ class Stack:
     def discard(self) -> None:
         """Stop it and remove its data, also what root keeps outside of a folder that Postgres' own user cannot reach."""
         self.down()
-        stack_id = StackFolder(self.folder).stack_id()
+        stack_id = self.files.stack_id()
         if stack_id is not None:
             shutil.rmtree(shared_data.place(stack_id), ignore_errors=True)
 
@@ -76,6 +77,16 @@ class Stack:
         """One of warehouse, rewards, kafka, connect, web."""
         found: str = self.state()[name]
         return found
+
+    @property
+    def files(self) -> StackFolder:
+        """Its folder, as the stack's own commands see it."""
+        return StackFolder(self.folder)
+
+    @property
+    def kafka(self) -> KafkaAccess:
+        """How its broker is reached: `KafkaConsumer(**stack.kafka.options())`."""
+        return KafkaAccess(self.address("kafka"), self.files.tls_file)
 
     def process(self, name: str) -> dict[str, Any]:
         """The state file's entry of a process."""

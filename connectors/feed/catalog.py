@@ -60,6 +60,7 @@ SAMPLE_CUSTOMERS: Final = (
     ("M-1007", "Old Mill LLC"),
     ("M-1012", "Ünïcode Homes"),
 )
+SAMPLE_IDS: Final = frozenset(master_id for master_id, _ in SAMPLE_CUSTOMERS)
 FIRST_FURTHER_CUSTOMER: Final = 2000
 
 _FIRST_WORDS: Final = (
@@ -88,6 +89,11 @@ class Customer:
     index: int
     master_id: str
     name: str
+
+    @property
+    def is_named(self) -> bool:
+        """Whether a sample login sees its page."""
+        return self.master_id in SAMPLE_IDS
 
     def number_in(self, system: str) -> str:
         """`customer_id`: its number in one system."""

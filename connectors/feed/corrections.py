@@ -151,7 +151,7 @@ def primary_key_changed(desk: Desk) -> Transaction:
 def invoice_moved_to_another_customer(desk: Desk) -> Transaction:
     """Two accounts turn out to be one customer: the invoice, sometimes only a row of it, goes to another master id."""
     rows = desk.any_invoice() or []
-    customer = desk.chance.choice(desk.customers)
+    customer = desk.customer()
     moved = rows[:1] if desk.happens(0.2) else rows
     return [
         Update(row.transaction_id, {"customer_master_id": customer.master_id})
@@ -172,7 +172,7 @@ def customer_found(desk: Desk) -> Transaction:
     key = desk.ledger.choose(desk.chance, lambda key: key[0] is None, tries=40)
     if key is None:
         return []
-    master_id = desk.chance.choice(desk.customers).master_id
+    master_id = desk.customer().master_id
     return [Update(row.transaction_id, {"customer_master_id": master_id}) for row in desk.ledger.rows(key)]
 
 

@@ -18,7 +18,7 @@ from connectors.feed.catalog import (
     Customer,
 )
 from connectors.feed.changes import Insert, Row, Transaction, owed
-from connectors.feed.desk import CENT, Desk
+from connectors.feed.desk import CENT, NAMED_SHARE_OF_HISTORY, Desk
 
 LINE_COUNTS: Final = (1, 2, 3, 4, 5, 6, 9)
 LINE_COUNT_WEIGHTS: Final = (34, 26, 16, 10, 7, 5, 2)
@@ -39,17 +39,34 @@ HABITS: Final[tuple[tuple[int, Habit], ...]] = (
     (5, ()),
 )
 
+NAMED_HABITS: Final[tuple[tuple[int, Habit], ...]] = (
+    (86, ((100, 0, 28),)),
+    (8, ((40, 5, 15), (60, 16, 28))),
+    (3, ((100, 50, 90),)),
+    (2, ((100, 5, 15), (-100, 16, 22), (100, 23, 28))),
+    (1, ()),
+)
+"""The named customers pay nearly always, and nearly always in time."""
+
 
 def new_invoice(desk: Desk) -> Transaction:
     """An invoice of one or several lines, mostly of today; some late in coming, some of a day ahead."""
     dated = desk.days_ago(*desk.chance.choices(AGES_IN_DAYS, AGE_WEIGHTS)[0])
-    return [Insert(row) for row in invoice_rows(desk, dated)]
+    return [Insert(row) for row in invoice_rows(desk, desk.customer(), dated)]
 
 
-def invoice_rows(desk: Desk, dated: dt.date) -> list[Row]:
+def business_of_a_named_customer(desk: Desk) -> Transaction:
+    """A named customer pays an invoice, or buys something new: its balance moves as a business' does."""
+    customer = desk.named_customer()
+    owed_for = desk.open_invoice_of(customer) if desk.happens(0.5) else None
+    if owed_for is None:
+        return [Insert(row) for row in invoice_rows(desk, customer, desk.today)]
+    return _payment_of(desk, owed_for, 100, 100)
+
+
+def invoice_rows(desk: Desk, customer: Customer, dated: dt.date) -> list[Row]:
     """The lines of a new invoice, with the gaps that real tables have (no description, no customer, neither type)."""
     branch = desk.chance.choices(BRANCHES, BRANCH_WEIGHTS)[0]
-    customer = desk.customer()
     first_id = desk.take_id()
     document = _document(desk, branch, first_id)
     due = None if desk.happens(0.03) else _due(desk, dated)
@@ -58,7 +75,7 @@ def invoice_rows(desk: Desk, dated: dt.date) -> list[Row]:
     ownerless = desk.happens(0.02)
     rows: list[Row] = []
     for line in range(1, desk.chance.choices(LINE_COUNTS, LINE_COUNT_WEIGHTS)[0] + 1):
-        amount = desk.dollars(branch)
+        amount = desk.dollars(branch, customer)
         rows.append(
             Row(
                 transaction_id=first_id if line == 1 else desk.take_id(),
@@ -97,8 +114,10 @@ def payment_in_part(desk: Desk) -> Transaction:
 
 def _payment(desk: Desk, low: int, high: int) -> Transaction:
     rows = desk.open_invoice()
-    if rows is None:
-        return []
+    return [] if rows is None else _payment_of(desk, rows, low, high)
+
+
+def _payment_of(desk: Desk, rows: list[Row], low: int, high: int) -> Transaction:
     amount = desk.part(sum((owed(row) for row in rows), Decimal(0)), low, high)
     dated = desk.days_ago(0, 45) if desk.happens(0.12) else desk.days_ago(0, 1)
     return [Insert(_payment_row(desk, rows[0], -amount, max(dated, rows[0].transaction_date)))]
@@ -166,9 +185,11 @@ def retainage_release(desk: Desk) -> Transaction:
 def history(desk: Desk) -> list[Row]:
     """An invoice of the last eight months with what has become of it by today: paid, late, in part, bounced, or not."""
     dated = desk.days_ago(-10, HISTORY_DAYS)
-    rows = invoice_rows(desk, dated)
+    customer = desk.customer(named_share=NAMED_SHARE_OF_HISTORY)
+    rows = invoice_rows(desk, customer, dated)
     billed = left = sum((owed(row) for row in rows), Decimal(0))
-    (habit,) = desk.chance.choices([habit for _, habit in HABITS], [weight for weight, _ in HABITS])
+    habits = NAMED_HABITS if customer.is_named else HABITS
+    (habit,) = desk.chance.choices([habit for _, habit in habits], [weight for weight, _ in habits])
     for per_cent, earliest, latest in habit:
         paid_on = dated + dt.timedelta(days=desk.chance.randint(earliest, latest))
         if paid_on > desk.today or billed <= 0:

@@ -15,6 +15,7 @@ from connectors.feed.ledger import Ledger
 
 EVENTS: Final[tuple[tuple[int, Callable[[Desk], Transaction]], ...]] = (
     (260, documents.new_invoice),
+    (2, documents.business_of_a_named_customer),
     (180, documents.payment_in_full),
     (70, documents.payment_in_part),
     (10, documents.payment_on_account),

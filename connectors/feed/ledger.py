@@ -80,6 +80,10 @@ class Ledger:
                 return key
         return None
 
+    def all(self, suits: Callable[[InvoiceKey], bool]) -> list[InvoiceKey]:
+        """All invoices that suit: a look at each of them."""
+        return [key for key in self._keys if suits(key)]
+
     def first_bad(self) -> Row | None:
         """The bad row that waits longest for its correction."""
         for transaction_id in self._bad:

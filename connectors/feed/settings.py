@@ -6,6 +6,7 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from connectors.errors import ConnectorsError
+from connectors.settings import Zone
 
 
 class FeedError(ConnectorsError):
@@ -21,5 +22,5 @@ class FeedSettings(BaseSettings):
     """The warehouse, as the role that owns its table: postgresql://…"""
     database_url: SecretStr | None = None
     """`sunroc_rewards`, as the application's role; only enrolment and the business date need it."""
-    timezone: str = "America/Denver"
+    timezone: Zone = "America/Denver"
     """The zone whose date is the business date."""

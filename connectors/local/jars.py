@@ -11,14 +11,15 @@ from __future__ import annotations
 import hashlib
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from connectors.errors import DownloadError
+from connectors.errors import ConnectorsError, DownloadError
+from connectors.local import maven
+from connectors.local.maven import Arriving
 from connectors.settings import LocalSettings
 
 if TYPE_CHECKING:
@@ -49,13 +50,9 @@ APART: Final = frozenset({MARIADB})
 RELOCATED: Final = {"org.lz4:lz4-java": "at.yawk.lz4:lz4-java"}
 """The same classes under an older name: counts as brought by Kafka."""
 DOWNLOADS: Final = 8
-ATTEMPTS: Final = 4
-TIMEOUT_SECONDS: Final = 60
 
 Progress = Callable[[int, int, str], None]
 """Called with the number of jars that are there, the number of all, and the latest one's name."""
-Arriving = Callable[[int, int], None]
-"""Called while a jar comes in, with the bytes that are there and the bytes of all of it."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -116,21 +113,31 @@ class JarCache:
         """Bring in what is missing, several at a time.
 
         Raises:
-            DownloadError: a jar cannot be had after several attempts, or has another checksum than the lock file says.
+            DownloadError: a jar cannot be had after several attempts, or has another checksum than the lock file says; or the
+                folder cannot be written.
 
         """
         missing = self.missing()
         if not missing:
             return
+        try:
+            self._fetch_all(missing, progress, arriving)
+        except OSError as error:
+            raise DownloadError(
+                f"{self._store.parent} cannot take the jars ({error.strerror or error}): make room there,"
+                " or set REWARDS_CACHE_DIR to a folder that can be written"
+            ) from error
+
+    def _fetch_all(self, missing: list[Jar], progress: Progress, arriving: Arriving) -> None:
         have = len(self._jars) - len(missing)
         progress(have, len(self._jars), "")
         self._store.mkdir(parents=True, exist_ok=True)
         # Jars are downloaded beside the store and moved in once verified: an interrupted run leaves no half file,
         # and two runs at once do not meet.
         with tempfile.TemporaryDirectory(dir=self._store.parent, prefix="download-") as staging:
-            maven = _maven(Path(staging), arriving)
+            client = maven.client(Path(staging), arriving)
             with ThreadPoolExecutor(DOWNLOADS) as pool:
-                downloads = {pool.submit(self._fetch, maven, jar): jar for jar in missing}
+                downloads = {pool.submit(self._fetch, client, jar): jar for jar in missing}
                 try:
                     for done in as_completed(downloads):
                         done.result()
@@ -157,8 +164,8 @@ class JarCache:
                 link.symlink_to(self._store / jar.path)
         return root
 
-    def _fetch(self, maven: MavenContext, jar: Jar) -> None:
-        downloaded = _download(maven, jar)
+    def _fetch(self, client: MavenContext, jar: Jar) -> None:
+        downloaded = maven.download(client, jar)
         actual = _sha256(downloaded)
         if actual != jar.sha256:
             raise DownloadError(
@@ -167,48 +174,6 @@ class JarCache:
         target = self._store / jar.path
         target.parent.mkdir(parents=True, exist_ok=True)
         downloaded.replace(target)
-
-
-def _maven(store: Path, arriving: Arriving = lambda _have, _all: None) -> MavenContext:
-    """A Maven client with the repositories that the user configured for it (its own default where none are)."""
-    from jgo.config import GlobalSettings
-    from jgo.maven import MavenContext, PythonResolver
-
-    @contextmanager
-    def download(_name: str, total: int) -> Iterator[Callable[[int], None]]:
-        have = 0
-
-        def more(size: int) -> None:
-            nonlocal have
-            have += size
-            arriving(have, total)
-
-        yield more
-
-    context = MavenContext(PythonResolver(progress_callback=download), repo_cache=store, timeout=TIMEOUT_SECONDS)
-    context.remote_repos |= GlobalSettings.load().repositories
-    return context
-
-
-def _download(maven: MavenContext, jar: Jar) -> Path:
-    import requests
-
-    from connectors.retry_policy import downloading
-
-    def resolve_jar() -> Path:
-        artifact = maven.project(jar.group, jar.artifact).at_version(jar.version).artifact()
-        try:
-            return Path(artifact.resolve())
-        except failures:
-            # A download that broke off leaves its beginning where the client would take it for the whole.
-            (maven.repo_cache / jar.path).unlink(missing_ok=True)
-            raise
-
-    failures = (requests.RequestException, RuntimeError, OSError)
-    try:
-        return downloading(ATTEMPTS, *failures)(resolve_jar)
-    except failures as error:
-        raise DownloadError(f"{jar.name} could not be downloaded in {ATTEMPTS} attempts: {error}") from error
 
 
 def _sha256(path: Path) -> str:
@@ -220,11 +185,11 @@ def resolve() -> list[Jar]:
     """What the roots need, folder by folder, without optional parts; downloaded once to take its checksum."""
     jars: list[Jar] = []
     with tempfile.TemporaryDirectory(prefix="jars-lock-") as staging:
-        maven = _maven(Path(staging))
+        client = maven.client(Path(staging))
         brought: set[str] = set()
         for folder, roots in ROOTS.items():
             # "!" is jgo's word for what Maven does anyway: one root's dependency management does not rule the others'.
-            inputs, transitive = maven.resolver.resolve([maven.create_dependency(f"{root}!") for root in roots])
+            inputs, transitive = client.resolver.resolve([client.create_dependency(f"{root}!") for root in roots])
             found = {
                 f"{one.groupId}:{one.artifactId}": one.artifact
                 for one in (*inputs, *transitive)
@@ -293,5 +258,5 @@ if __name__ == "__main__":
     else:
         try:
             fetch_shown(JarCache(LocalSettings().cache))
-        except DownloadError as failure:
+        except ConnectorsError as failure:
             sys.exit(str(failure))

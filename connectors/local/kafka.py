@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 from pathlib import Path
 from typing import Final
 
 from connectors.errors import StackError
+from connectors.kafka_access import KafkaAccess
+from connectors.local import certificate
 from connectors.local.binaries import Java
 from connectors.local.folder import HOST, StackFolder
 from connectors.settings import inherited_environment
@@ -42,7 +45,12 @@ FIXED: Final = {
 
 def java_command(java: Java, classpath: str, jvm: tuple[str, ...], main: str, *arguments: str) -> tuple[str, ...]:
     """Command line of one of Kafka's programs."""
-    options = (f"-Dlog4j2.configurationFile={LOG4J}", "-Djava.awt.headless=true", "-cp", classpath)
+    options = (
+        # As an address: a path with a comma would be two of them.
+        f"-Dlog4j2.configurationFile={LOG4J.as_uri()}", "-Djava.awt.headless=true",
+        # Figures for `jps`, which would stand in the system's temporary folder.
+        "-XX:-UsePerfData", "-cp", classpath,
+    )  # fmt: skip
     return (str(java.binary), *jvm, *options, main, *arguments)
 
 
@@ -60,8 +68,12 @@ def prepare(folder: StackFolder, java: Java, classpath: str, ports: dict[str, in
     configuration = FIXED | {
         # Named here and not kept in the metadata, so that the next run may use other ports.
         "controller.quorum.voters": f"1@{controller}",
-        "listeners": f"PLAINTEXT://{HOST}:{ports['kafka']},CONTROLLER://{controller}",
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{ports['kafka']}",
+        "listeners": f"SSL://{HOST}:{ports['kafka']},CONTROLLER://{controller}",
+        "advertised.listeners": f"SSL://{HOST}:{ports['kafka']}",
+        "listener.security.protocol.map": "SSL:SSL,CONTROLLER:SSL",
+        "security.inter.broker.protocol": "SSL",
+        "ssl.client.auth": "required",
+        **stores(certificate.made(folder)),
         "log.dirs": str(home / "data"),
     }
     file = write_properties(home / "server.properties", configuration)
@@ -86,6 +98,15 @@ def prepare(folder: StackFolder, java: Java, classpath: str, ports: dict[str, in
     return java_command(java, classpath, JVM, "kafka.Kafka", str(file))
 
 
+def stores(tls_file: Path) -> dict[str, str]:
+    """Properties of a broker or a client that shows the stack's certificate, and believes those who show the same."""
+    return {
+        f"ssl.{store}.{name}": value
+        for store in ("keystore", "truststore")
+        for name, value in (("type", "PEM"), ("location", str(tls_file)))
+    }
+
+
 def require_no(character: str, path: Path, reason: str) -> None:
     """Refuse a path that one of Kafka's lists of paths cannot hold: there is no way to write the character in one.
 
@@ -98,10 +119,14 @@ def require_no(character: str, path: Path, reason: str) -> None:
 
 
 def write_properties(path: Path, configuration: dict[str, str]) -> Path:
-    r"""Write a Java properties file. Java reads it as ISO 8859-1, so that what is beyond ASCII is written as `\uXXXX`."""
-    path.write_text(
-        "".join(f"{key}={_escaped(value)}\n" for key, value in configuration.items()), encoding="ascii", newline="\n"
-    )
+    r"""Write a Java properties file. Java reads it as ISO 8859-1, so that what is beyond ASCII is written as `\uXXXX`.
+
+    It may hold a password: only its owner reads it.
+    """
+    text = "".join(f"{key}={_escaped(value)}\n" for key, value in configuration.items())
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+        file.write(text)
     return path
 
 
@@ -119,16 +144,16 @@ def _units(character: str) -> str:
     return "".join(f"\\u{int.from_bytes(code[place : place + 2]):04X}" for place in range(0, len(code), 2))
 
 
-def probe(bootstrap: str) -> str | None:
+def probe(access: KafkaAccess) -> str | None:
     """None once the broker answers a metadata request, else why not."""
     from kafka import KafkaAdminClient
     from kafka.errors import KafkaError
 
-    host, port = bootstrap.rsplit(":", 1)
+    host, port = access.bootstrap.rsplit(":", 1)
     try:
         # The client takes its time to say that nobody listens: most of a start would be spent waiting for that.
         socket.create_connection((host, int(port)), timeout=1).close()
-        client = KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=3000, bootstrap_timeout_ms=1500)
+        client = KafkaAdminClient(**access.options(), request_timeout_ms=3000, bootstrap_timeout_ms=1500)
         try:
             client.describe_cluster()
         finally:

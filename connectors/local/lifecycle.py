@@ -7,7 +7,7 @@ import logging.handlers
 import os
 import signal
 import subprocess
-import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +26,7 @@ from connectors.local.room import short_of_room
 from connectors.local.states import State
 from connectors.local.supervisor import Supervisor
 from connectors.local.units import KEEPS_ENDING, Child, Unit
-from connectors.settings import ConnectorSettings, LocalSettings, forget_libpq_settings
+from connectors.settings import OWN_PYTHON, ConnectorSettings, LocalSettings, forget_libpq_settings
 
 log = logging.getLogger(__name__)
 DETACHED_SECONDS: Final = 300
@@ -74,12 +74,13 @@ def run(
         came_up = False
         ports = folder.ports()
         state: dict[str, Any] = stack.addresses(folder.secrets(), ports) | {
+            "tls_file": str(folder.tls_file),
             "business_date": wanted.business_date or "",
             "state": "starting",
             "error": None,
             "timezone": settings.timezone,
             "ports": ports,
-            "samples": wanted.feed or folder.state().get("samples", False),
+            "samples": folder.state().get("samples", False),
             "processes": [_own_entry()],
         }
         folder.save(state)
@@ -88,6 +89,7 @@ def run(
             nonlocal came_up
             came_up = came_up or up
             state["state"] = "stopping" if stop.is_set() else "running" if up else "starting"
+            state["samples"] |= any(unit.name == "samples" and unit.state is State.DONE for unit in units)
             children = [unit for unit in units if isinstance(unit, Child) and _listed(unit)]
             state["processes"] = [_own_entry(), *(_described(child, folder) for child in children)]
             folder.save(state)
@@ -107,8 +109,11 @@ def run(
         return received[0] if received and not came_up else None
 
 
-def detach(folder: StackFolder, arguments: Sequence[str], shown: Shown) -> None:
+def detach(folder: StackFolder, arguments: Sequence[str], shown: Shown) -> int | None:
     """Start a supervisor in the background and wait until the stack is up.
+
+    Returns:
+        The signal where one ended the start; nothing of it is left then.
 
     Raises:
         StackRunningError: another supervisor was there first.
@@ -116,22 +121,28 @@ def detach(folder: StackFolder, arguments: Sequence[str], shown: Shown) -> None:
 
     """
     folder.create()
-    with (folder.logs / "supervisor.out").open("wb") as output:
+    # A signal is looked at between two steps: in the middle of one it would leave a supervisor that nobody knows of.
+    with stopping_signals() as (stop, received), (folder.logs / "supervisor.out").open("wb") as output:
         supervisor = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "cli", "up", "--background", "--data", str(folder.path), *arguments],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd="/", start_new_session=True,
+            [*OWN_PYTHON, "-m", "cli", "up", "--background", "--data", str(folder.path), *arguments],
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
-    try:
-        _await_up(folder, supervisor, shown)
-    except BaseException:
-        supervisor.terminate()
-        supervisor.wait()
-        raise
+        is_up = False
+        try:
+            is_up = _await_up(folder, supervisor, shown, stop)
+        finally:
+            if not is_up:
+                supervisor.terminate()
+                supervisor.wait()
+    return None if is_up else received[0]
 
 
-def _await_up(folder: StackFolder, supervisor: subprocess.Popen[bytes], shown: Shown) -> None:
+def _await_up(folder: StackFolder, supervisor: subprocess.Popen[bytes], shown: Shown, stop: threading.Event) -> bool:
+    """Whether it is up; false where `stop` was set before."""
     deadline = time.monotonic() + DETACHED_SECONDS
     while time.monotonic() < deadline:
+        if stop.is_set():
+            return False
         state = folder.state()
         mine = any(one["pid"] == supervisor.pid for one in state.get("processes", []))
         if supervisor.poll() is not None:
@@ -142,8 +153,8 @@ def _await_up(folder: StackFolder, supervisor: subprocess.Popen[bytes], shown: S
         if mine:
             shown(state)
             if state["state"] == "running":
-                return
-        time.sleep(0.1)
+                return True
+        stop.wait(0.1)
     raise StackError(f"the stack was not up after {DETACHED_SECONDS} s; see {folder.logs}")
 
 
@@ -206,7 +217,7 @@ def status(folder: StackFolder) -> dict[str, Any]:
     with ThreadPoolExecutor() as pool:
         state["processes"] = list(
             pool.map(
-                lambda one: _asked(one, lambda: stack.probe(one["name"], secrets, state["ports"])), state["processes"]
+                lambda one: _asked(one, lambda: stack.probe(one["name"], folder, state["ports"])), state["processes"]
             )
         )
     if not supervised:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from importlib import resources
@@ -60,6 +61,22 @@ def prepare(folder: StackFolder, settings: LocalSettings, port: int) -> Server:
         _initialise(server.bin, data, secrets.passwords["postgres"], account)
     options = [f"--{name}={value}" for name, value in SETTINGS.items()]
     return Server((str(server.bin / "postgres"), "-D", str(data), "-p", str(port), *options), account)
+
+
+def psql(folder: Path | None = None) -> Path:
+    """The client that belongs to the Postgres that a new stack would run, else the one on the path.
+
+    Raises:
+        StackError: there is none.
+
+    """
+    beside = binaries.postgres(folder).bin / "psql"
+    if beside.exists():
+        return beside
+    on_path = shutil.which("psql")
+    if on_path is None:
+        raise StackError(f"there is no psql in {beside.parent}, nor on the path: install the package postgresql-client")
+    return Path(on_path)
 
 
 def url(role: str, database: str, secrets: Secrets, port: int) -> str:

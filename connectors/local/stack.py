@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import http.client
 import signal
-import sys
 import urllib.error
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
+from connectors.kafka_access import KafkaAccess
 from connectors.local import binaries, connect, kafka, postgres
 from connectors.local.folder import HOST, Secrets, StackFolder
 from connectors.local.jars import JarCache
 from connectors.local.pulse import Pulse
 from connectors.local.units import MARK, Child, Step, Unit
-from connectors.rest import DIRECT
-from connectors.settings import LocalSettings, inherited_environment, worker_settings
+from connectors.rest import opener
+from connectors.settings import OWN_PYTHON, LocalSettings, inherited_environment, worker_settings
 
 PORTLESS: Final = {"worker", "lag", "feed"}
 """Found to hang by the system's own count, with a limit of its own (pulse.py)."""
@@ -38,21 +39,22 @@ def addresses(secrets: Secrets, ports: dict[str, int]) -> dict[str, str]:
         "warehouse": postgres.url("warehouse", postgres.WAREHOUSE, secrets, ports["postgres"]),
         "rewards": postgres.url("rewards_app", postgres.REWARDS, secrets, ports["postgres"]),
         "kafka": f"{HOST}:{ports['kafka']}",
-        "connect": f"http://{HOST}:{ports['connect']}",
+        "connect": f"https://{HOST}:{ports['connect']}",
         "web": f"http://{HOST}:{ports['web']}",
     }
 
 
-def probe(name: str, secrets: Secrets, ports: dict[str, int]) -> str | None:
+def probe(name: str, folder: StackFolder, ports: dict[str, int]) -> str | None:
     """None when a service answers as it should, else what is wrong. Those without a port are well while alive."""
+    secrets = folder.secrets()
     where = addresses(secrets, ports)
     match name:
         case "postgres":
             return postgres.probe(postgres.url("postgres", "postgres", secrets, ports["postgres"]))
         case "kafka":
-            return kafka.probe(where["kafka"])
+            return kafka.probe(KafkaAccess(where["kafka"], folder.tls_file))
         case "connect":
-            return connect.probe(where["connect"])
+            return connect.probe(where["connect"], folder.tls_file)
         case "api":
             return _probe_web(f"{where['web']}/healthz")
     return None
@@ -83,7 +85,14 @@ class _Builder:
         self._wanted = wanted
         self._secrets = folder.secrets()
         self._settings = settings
-        self._environment = inherited_environment() | {MARK: self._secrets.stack_id, "PYTHONUNBUFFERED": "1"}
+        self._environment = inherited_environment() | {MARK: self._secrets.stack_id}
+
+        for character in ",:":
+            kafka.require_no(
+                character,
+                settings.cache,
+                "Java takes it for the end of a path: set REWARDS_CACHE_DIR to another folder",
+            )
 
     def all(self) -> Sequence[Unit]:
         """All units that there are, in the order of a start."""
@@ -116,7 +125,7 @@ class _Builder:
         url = postgres.url("postgres", "postgres", self._secrets, self._ports["postgres"])
         return Child(
             "postgres", server.command, account=server.account, environment=self._environment,
-            probe=lambda: probe("postgres", self._secrets, self._ports), hang_seconds=self._settings.hang_seconds,
+            probe=lambda: probe("postgres", self._folder, self._ports), hang_seconds=self._settings.hang_seconds,
             # Fast shutdown: open transactions are rolled back, what is committed is written out.
             # Immediate shutdown, when that takes too long, is a kill that Postgres spreads to all of its processes itself.
             stop_signal=signal.SIGINT, stop_seconds=30, firm_signal=signal.SIGQUIT,
@@ -129,7 +138,7 @@ class _Builder:
             "kafka",
             command,
             environment=self._environment | kafka.LOCALE,
-            probe=lambda: probe("kafka", self._secrets, self._ports),
+            probe=lambda: probe("kafka", self._folder, self._ports),
             stop_seconds=20,
             # After a kill it reads through its log first.
             start_seconds=180,
@@ -145,10 +154,10 @@ class _Builder:
             environment=self._environment
             | kafka.LOCALE
             | connect.capture_environment(self._secrets, self._ports["postgres"]),
-            probe=lambda: probe("connect", self._secrets, self._ports), hang_seconds=self._settings.hang_seconds,
+            probe=lambda: probe("connect", self._folder, self._ports), hang_seconds=self._settings.hang_seconds,
             # One whose connectors have failed answers: a new process would not help them.
-            answers=lambda: _probe_web(f"{url}/", any_status=True) is None,
-            remedy=lambda: connect.restart_failed(url),
+            answers=lambda: _probe_web(f"{url}/", self._folder.tls_file, any_status=True) is None,
+            remedy=lambda: connect.restart_failed(url, self._folder.tls_file),
         )  # fmt: skip
 
     def _service(self, name: str, arguments: tuple[str, ...], after: tuple[str, ...]) -> Child:
@@ -157,7 +166,7 @@ class _Builder:
             self._python(arguments),
             after,
             environment=self._rewards_environment(),
-            probe=lambda: probe(name, self._secrets, self._ports),
+            probe=lambda: probe(name, self._folder, self._ports),
             hang_seconds=self._settings.hang_seconds,
         )
 
@@ -184,7 +193,7 @@ class _Builder:
         )
 
     def _python(self, arguments: tuple[str, ...]) -> tuple[str, ...]:
-        return (sys.executable, "-m", "cli", *arguments, "--data", str(self._folder.path))
+        return (*OWN_PYTHON, "-m", "cli", *arguments, "--data", str(self._folder.path))
 
     def _rewards_environment(self) -> dict[str, str]:
         logging = {"REWARDS_LOG_FORMAT": self._settings.log_format, "REWARDS_LOG_LEVEL": self._settings.log_level}
@@ -199,9 +208,9 @@ class _Builder:
         return JarCache(self._settings.cache)
 
 
-def _probe_web(url: str, *, any_status: bool = False) -> str | None:
+def _probe_web(url: str, tls_file: Path | None = None, *, any_status: bool = False) -> str | None:
     try:
-        with DIRECT.open(url, timeout=3):
+        with opener(tls_file).open(url, timeout=3):
             return None
     except urllib.error.HTTPError as error:
         return None if any_status else str(error)

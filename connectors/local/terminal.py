@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import shlex
+import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -14,9 +19,13 @@ from rich.status import Status
 from rich.table import Column, Table
 from rich.text import Text
 
+from connectors.feed import suggestion
+from connectors.local import stack
 from connectors.local.folder import StackFolder
 from connectors.local.shared_data import SharedData
+from connectors.settings import OWN_PYTHON
 
+SUGGESTION_SECONDS: Final = 20.0
 COLOURS: Final = {
     "running": "green",
     "backoff": "yellow",
@@ -31,8 +40,10 @@ COLOURS: Final = {
 class StartShown:
     """Progress of a start on the terminal: a line for each process that runs, and a spinner with what is awaited."""
 
-    def __init__(self, folder: StackFolder) -> None:
+    def __init__(self, folder: StackFolder, *, is_supervisor: bool = False) -> None:
+        """Show the start of a folder's stack; a supervisor's own process is not held up by what is said at its end."""
         self._folder = folder
+        self._is_supervisor = is_supervisor
         self._console = Console()
         self._spinner = Status("starting", console=self._console)
         self._began = time.monotonic()
@@ -65,7 +76,10 @@ class StartShown:
             missing = [one["name"] for one in state["processes"] if one["state"] not in {"running", "done"}]
             said = "All running" if not missing else f"Running, but for {', '.join(missing)},"
             self._console.print(f"{said} after {time.monotonic() - self._began:.0f} s.", highlight=False)
-            print_running(self._folder)
+            if self._is_supervisor:
+                threading.Thread(target=print_running, args=(self._folder,), daemon=True).start()
+            else:
+                print_running(self._folder)
         awaited = [one["name"] for one in state["processes"] if one["state"] in {"waiting", "starting"}]
         self._spinner.update(f"{state['state']}: {', '.join(awaited)}" if awaited else state["state"])
 
@@ -87,7 +101,7 @@ def print_running(folder: StackFolder) -> None:
         console.print(f"\n[bold]Web[/bold]        {state['web']}")
     if "api" in running and state.get("samples"):
         logins = subprocess.run(  # noqa: S603
-            [sys.executable, "-m", "cli", "api", "logins", "--data", str(folder.path)],
+            [*OWN_PYTHON, "-m", "cli", "api", "logins", "--data", str(folder.path)],
             capture_output=True,
             text=True,
             check=False,
@@ -95,20 +109,39 @@ def print_running(folder: StackFolder) -> None:
         console.print(logins.stdout, markup=False, end="")
     console.print(f"[bold]Warehouse[/bold]  psql {state['warehouse']}")
     console.print(f"[bold]Points[/bold]     psql {state['rewards']}")
-    if "feed" in running:
-        console.print(
-            "\n[bold]Try[/bold]        UPDATE invoice_transactions SET transaction_amount = transaction_amount + 100"
-            " WHERE transaction_id = (SELECT min(transaction_id) FROM invoice_transactions"
-            " WHERE transaction_type_rewards_invoice);"
-        )
+    if "api" in running and state.get("samples"):
+        _print_suggestion(console, folder, wait_seconds=SUGGESTION_SECONDS if "feed" in running else 0)
     for one in state["processes"]:
         if one.get("remedy"):
             console.print(f"[bold]{one['name']}[/bold] ", Text(f"{one['state']}: {one['reason']}; {one['remedy']}"))
     console.print(
-        f"\nLogs in {folder.logs}; `{folder.command('status')}` says how everything is,"
-        f" `{folder.command('down')}` stops it.",
+        f"\nLogs in {folder.logs}; `{typed(folder.command('status'))}` says how everything is,"
+        f" `{typed(folder.command('down'))}` stops it.",
         markup=False,
     )
+
+
+def typed(command: str) -> str:
+    """A command of ours as it can be copied: with the program's path where a shell here would not find it, or find another."""
+    program = Path(sys.executable).with_name("rewards")
+    on_path = shutil.which("rewards")
+    if not program.exists() or (on_path is not None and program.samefile(on_path)):
+        return command
+    here = Path.cwd()
+    return shlex.quote(
+        str(program.relative_to(here) if program.is_relative_to(here) else program)
+    ) + command.removeprefix("rewards")
+
+
+def _print_suggestion(console: Console, folder: StackFolder, wait_seconds: float) -> None:
+    state = folder.state()
+    today = dt.date.fromisoformat(stack.business_date(folder, state["timezone"]))
+    line = suggestion.settled_line(state["warehouse"], today, wait_seconds)
+    if line is not None:
+        console.print("\n[bold]Try[/bold]       ", Text(typed(folder.command(suggestion.command(line)))))
+        console.print(
+            f"           and watch {state['web']}/customers/{suggestion.CUSTOMER}: {suggestion.DOLLARS} points less within a second"
+        )
 
 
 def print_status(state: dict[str, Any]) -> None:

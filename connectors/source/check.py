@@ -84,8 +84,8 @@ class SourceCheck:
 
     def __init__(self, settings: ConnectorSettings) -> None:
         self.access = all_access(settings)
-        self.rest = ConnectRest(settings.connect_url, CONNECT_TIMEOUT_SECONDS)
-        self.broker = Broker(settings.kafka_bootstrap)
+        self.rest = ConnectRest(settings.connect_url, settings.connect_tls_file, CONNECT_TIMEOUT_SECONDS)
+        self.broker = Broker(settings.kafka)
 
     def __enter__(self) -> Self:
         return self

@@ -103,7 +103,7 @@ def resnapshot(
                 raise snapshot.SnapshotError(
                     f"a new snapshot would not help: {wrong[0].message}. Remedy: {wrong[0].remedy}"
                 )
-            snapshot.take(check, access, settings.kafka_bootstrap, snapshot_seconds, say)
+            snapshot.take(check, access, settings.kafka, snapshot_seconds, say)
         return _settled(check, time.monotonic() + timeout_seconds, names)
 
 
@@ -130,7 +130,7 @@ def _lead_out(
     if any(one.is_gap for one in wrong):
         reasons = sorted({one.message for one in wrong if one.is_gap})
         say(f"{access.name}: takes a new snapshot: {'; '.join(reasons)}")
-        snapshot.take(check, access, settings.kafka_bootstrap, snapshot_seconds, say)
+        snapshot.take(check, access, settings.kafka, snapshot_seconds, say)
         return
     if Code.SNAPSHOT_NOT_RECORDED in codes:
         _record(access, health)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from connectors import registration, watermarks
 from connectors.errors import ConnectError, ConnectorsError
+from connectors.kafka_access import KafkaAccess
 from connectors.source import memory
 from connectors.source.access import Access
 from connectors.source.catalog import SourceUnreadableError, opened, read
@@ -29,13 +30,13 @@ class SnapshotError(ConnectorsError):
     """A new snapshot could not be taken, or was not through in time; the text says what to do."""
 
 
-def take(check: SourceCheck, access: Access, bootstrap: str, timeout_seconds: float, say: Say) -> None:
+def take(check: SourceCheck, access: Access, kafka: KafkaAccess, timeout_seconds: float, say: Say) -> None:
     """Take a new snapshot and wait until each partition's last watermark of it is in the topic.
 
     Args:
         check: connections to Connect and Kafka.
         access: of the connector.
-        bootstrap: Kafka's.
+        kafka: how it is reached.
         timeout_seconds: for the snapshot itself.
         say: is told each step and the progress.
 
@@ -63,7 +64,7 @@ def take(check: SourceCheck, access: Access, bootstrap: str, timeout_seconds: fl
     with opened(access.address) as connection:
         memory.begun(connection, access.name)
     say(f"{access.name}: started anew")
-    records = _await_end(check, access, bootstrap, starts, timeout_seconds, say)
+    records = _await_end(check, access, kafka, starts, timeout_seconds, say)
     say(f"{access.name}: the snapshot's end is in every partition ({records:,} records)")
 
 
@@ -135,13 +136,13 @@ def _drop_slot(access: Access, say: Say) -> None:
 
 
 def _await_end(
-    check: SourceCheck, access: Access, bootstrap: str, starts: dict[int, int], timeout_seconds: float, say: Say
+    check: SourceCheck, access: Access, kafka: KafkaAccess, starts: dict[int, int], timeout_seconds: float, say: Say
 ) -> int:
     """Read the topic from where the snapshot begins; return how many records came by."""
     from kafka import KafkaConsumer, TopicPartition
 
     keys = {watermarks.key_bytes(one) for one in watermarks.watermark_ids(len(starts))}
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    consumer = KafkaConsumer(**kafka.options(), enable_auto_commit=False)
     try:
         places = [TopicPartition(access.captured.topic, number) for number in starts]
         consumer.assign(places)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from connectors.errors import ConnectorsError
+from connectors.kafka_access import KafkaAccess
 
 REQUEST_MS: Final = 3000
 BOOTSTRAP_MS: Final = 2000
@@ -57,8 +58,8 @@ class TopicState:
 class Broker:
     """A connection to Kafka that is kept between questions."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: KafkaAccess) -> None:
+        self._kafka = kafka
         self._client: Any = None
 
     def topics(self, names: list[str]) -> dict[str, TopicState]:
@@ -91,7 +92,7 @@ class Broker:
                 newest |= {place: found.timestamp for place, found in _newest(client, hidden).items()}
         except (KafkaError, OSError) as error:
             self.close()
-            raise BrokerUnreachableError(f"Kafka does not answer at {self._bootstrap}: {error}") from error
+            raise BrokerUnreachableError(f"Kafka does not answer at {self._kafka.bootstrap}: {error}") from error
         found = {one["name"]: TopicState(str(one["topic_id"]), {}) for one in described}
         for place in places:
             at = newest[place]
@@ -109,9 +110,9 @@ class Broker:
         from kafka import KafkaAdminClient
 
         if self._client is None:
-            _require_listener(self._bootstrap)
+            _require_listener(self._kafka.servers)
             self._client = KafkaAdminClient(
-                bootstrap_servers=self._bootstrap, request_timeout_ms=REQUEST_MS, bootstrap_timeout_ms=BOOTSTRAP_MS
+                **self._kafka.options(), request_timeout_ms=REQUEST_MS, bootstrap_timeout_ms=BOOTSTRAP_MS
             )
         return self._client
 
@@ -121,11 +122,11 @@ def _newest(client: Any, places: list[Any]) -> dict[Any, Any]:  # noqa: ANN401 -
     return found
 
 
-def _require_listener(bootstrap: str) -> None:
+def _require_listener(servers: list[str]) -> None:
     """Raise OSError where none of the brokers listens: the client takes its time to say so, and leaves sockets open."""
     refusals = []
-    for address in bootstrap.split(","):
-        host, _, port = address.strip().rpartition(":")
+    for address in servers:
+        host, _, port = address.rpartition(":")
         try:
             socket.create_connection((host, int(port)), timeout=LISTENER_SECONDS).close()
         except OSError as error:

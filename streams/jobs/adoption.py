@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from streams.errors import InvariantError, SettingsError, TransientError
 from streams.generation import LIVE, Generation
 from streams.jobs.waiting import SourceFault
+from streams.kafka_access import KafkaAccess
 from streams.postgres.session import connect
 from streams.postgres.topic_progress import adopt_topic, note_topics, read_so_far
 from streams.topic_faults import FaultKind, TopicFault, topic_faults
@@ -43,12 +44,12 @@ class Adopted:
 
 
 def adopt(
-    bootstrap: str, database_url: str, names: Collection[str] = (), generation: Generation = LIVE
+    kafka: KafkaAccess, database_url: str, names: Collection[str] = (), generation: Generation = LIVE
 ) -> list[Adopted]:
     """Take topics as they stand; return those that were not the ones that had been read, or had lost records.
 
     Args:
-        bootstrap: Kafka's.
+        kafka: how it is reached.
         database_url: `sunroc_rewards`.
         names: the topics; all that are read where none is named.
         generation: whose worker reads them.
@@ -64,7 +65,7 @@ def adopt(
     if unknown:
         raise SettingsError(f"{', '.join(unknown)} is not read; the topics that are read are {', '.join(known)}")
     wanted = [name for name in known if not names or name in names]
-    reader = TopicReader(bootstrap)
+    reader = TopicReader(kafka)
     connection = connect(database_url, name="rewards topics adopt", generation=generation)
     try:
         topics = reader.read(wanted)
@@ -86,10 +87,10 @@ def adopt(
         reader.close()
 
 
-def faults_of_topics(bootstrap: str, database_url: str, generation: Generation = LIVE) -> list[SourceFault]:
+def faults_of_topics(kafka: KafkaAccess, database_url: str, generation: Generation = LIVE) -> list[SourceFault]:
     """Return what is wrong with the topics that are read, each with what leads out. The worker's own topic loses nothing."""
     wanted = (INVOICES.name, MEMBERSHIPS.name)
-    reader = TopicReader(bootstrap)
+    reader = TopicReader(kafka)
     try:
         connection = connect(database_url, name="rewards topics", generation=generation)
         try:

@@ -63,7 +63,7 @@ def lag_command(source_check: Callable[[], AbstractContextManager[Check]]) -> Ca
         database = _Database(settings.database_url.get_secret_value())
         metrics = LagMetrics()
         process = LagProcess(
-            lambda: BrokerReader(settings.kafka_bootstrap),
+            lambda: BrokerReader(settings.kafka),
             database.write,
             interval,
             database.reloads,

@@ -13,6 +13,7 @@ from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from streams.errors import TransientError
+from streams.kafka_access import KafkaAccess
 from streams.lag.status import Offsets
 from streams.topic_state import reach_one
 
@@ -40,20 +41,20 @@ class BrokerReader:
         TransientError: from every method, when the broker does not answer.
     """
 
-    def __init__(self, bootstrap: str) -> None:
-        servers = bootstrap.split(",")
+    def __init__(self, kafka: KafkaAccess) -> None:
+        access = kafka.options()
         with faults():
             # kafka-python leaves a thread behind for every client that finds nobody, so nobody is looked for in vain.
-            reach_one(servers)
+            reach_one(kafka.servers)
             self._admin = KafkaAdminClient(
-                bootstrap_servers=servers,
+                **access,
                 client_id=CLIENT_ID,
                 request_timeout_ms=REQUEST_TIMEOUT_MS,
                 bootstrap_timeout_ms=REQUEST_TIMEOUT_MS,
                 reconnect_backoff_max_ms=2_000,
             )
             self._consumer = KafkaConsumer(
-                bootstrap_servers=servers,
+                **access,
                 client_id=CLIENT_ID,
                 group_id=None,
                 enable_auto_commit=False,

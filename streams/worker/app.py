@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn
 import faust
 
 from streams.generation import LIVE, Generation
+from streams.kafka_access import KafkaAccess
 from streams.metrics import WorkerMetrics, expose
 from streams.settings import MetricsSettings, StreamSettings
 from streams.topics import PARTITIONS
@@ -49,7 +50,8 @@ def create_app(settings: StreamSettings, generation: Generation = LIVE) -> Rewar
     """Return the app of one worker of a generation; nothing is connected before it starts."""
     app = RewardsApp(
         generation.application_id,
-        broker=[f"kafka://{address}" for address in settings.kafka_bootstrap.split(",")],
+        broker=[f"kafka://{address}" for address in settings.kafka.servers],
+        broker_credentials=_credentials(settings.kafka),
         store="memory://",
         processing_guarantee="at_least_once",
         broker_commit_interval=0.5,
@@ -69,7 +71,7 @@ def create_app(settings: StreamSettings, generation: Generation = LIVE) -> Rewar
         PartitionAssignor=NotingAssignor,
     )
     app.metrics = WorkerMetrics()
-    app.source_topics = SourceTopics(settings.kafka_bootstrap, settings.database_url.get_secret_value(), generation)
+    app.source_topics = SourceTopics(settings.kafka, settings.database_url.get_secret_value(), generation)
     table = customer_points_table(app)
     agents = agents_of(generation)
     decoders = {agent.topic.name: agent.decode for agent in agents}
@@ -77,6 +79,11 @@ def create_app(settings: StreamSettings, generation: Generation = LIVE) -> Rewar
     for agent in agents:
         _add_agent(app, agent, runtime)
     return app
+
+
+def _credentials(kafka: KafkaAccess) -> faust.SSLCredentials | None:
+    context = kafka.context()
+    return None if context is None else faust.SSLCredentials(context)
 
 
 def _share_memory() -> None:

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from streams.errors import TransientError, TransientKind
+from streams.kafka_access import KafkaAccess
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,9 +26,9 @@ Outgoing = tuple[int, bytes | None, bytes]
 class Publisher:
     """A producer of a worker's own; every record's partition is known, for it is its customer's."""
 
-    def __init__(self, bootstrap: str, *, client_id: str) -> None:
+    def __init__(self, kafka: KafkaAccess, *, client_id: str) -> None:
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=bootstrap, client_id=client_id, acks="all", linger_ms=0, max_batch_size=BATCH_BYTES
+            **kafka.options(), client_id=client_id, acks="all", linger_ms=0, max_batch_size=BATCH_BYTES
         )
 
     async def start(self) -> None:

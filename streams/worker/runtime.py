@@ -93,7 +93,7 @@ class Runtime:
 
     async def _start(self) -> None:
         settings, app = self._settings, self._app
-        publisher = Publisher(settings.kafka_bootstrap, client_id=f"{self._generation.application_id}-outputs")
+        publisher = Publisher(settings.kafka, client_id=f"{self._generation.application_id}-outputs")
         await publisher.start()
         consumer = cast("BulkConsumer", app.consumer)
         metrics = app.metrics
@@ -116,7 +116,7 @@ class Runtime:
             self._run("executor", executor.run)
             self._run("outputs", executor.forward)
         self._run("scheduler", scheduler.run)
-        reader = TransactionMetadataReader(settings.kafka_bootstrap, metadata, self._wake, metrics.note_retry)
+        reader = TransactionMetadataReader(settings.kafka, metadata, self._wake, metrics.note_retry)
         self._run("transaction metadata", reader.run)
         self._run("source topics", app.source_topics.run)
         self._run("watchdog", Watchdog(app, metrics, self._at_rest).run)

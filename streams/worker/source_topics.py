@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from streams.errors import InvariantError, SourceTopicError, TransientError
 from streams.generation import LIVE, Generation
+from streams.kafka_access import KafkaAccess
 from streams.postgres.session import connect
 from streams.postgres.topic_progress import adopt_topic, note_topics, read_so_far
 from streams.retry_policy import Retries
@@ -58,12 +59,12 @@ class Look(NamedTuple):
 class SourceTopics:
     """The topics that a worker of a generation reads."""
 
-    def __init__(self, bootstrap: str, database_url: str, generation: Generation = LIVE) -> None:
+    def __init__(self, kafka: KafkaAccess, database_url: str, generation: Generation = LIVE) -> None:
         self._database_url = database_url
         self._generation = generation
         self._own = topics_of(generation).reevaluations.name
         self.names: Final = (INVOICES.name, MEMBERSHIPS.name, self._own)
-        self._reader = TopicReader(bootstrap)
+        self._reader = TopicReader(kafka)
         self._connection: Connection | None = None
         self._asking = asyncio.Lock()
         self.last: Look | None = None

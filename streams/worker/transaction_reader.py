@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams.errors import TransientKind
+from streams.kafka_access import KafkaAccess
 from streams.retry_policy import Retries
 from streams.source.transaction_metadata import TransactionMetadata, note_record
 from streams.topics import TRANSACTIONS
@@ -39,13 +40,13 @@ class TransactionMetadataReader:
 
     def __init__(
         self,
-        bootstrap: str,
+        kafka: KafkaAccess,
         metadata: TransactionMetadata,
         wake: Callable[[], None],
         count: Callable[[TransientKind], None] = lambda _kind: None,
     ) -> None:
         self._count = count
-        self._bootstrap = bootstrap
+        self._kafka = kafka
         self._metadata = metadata
         self._wake = wake
 
@@ -71,7 +72,7 @@ class TransactionMetadataReader:
 
     async def _connect(self) -> AIOKafkaConsumer:
         """Return a consumer that stands a little before now."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, fetch_max_wait_ms=FETCH_MAX_WAIT_MS)
+        consumer = AIOKafkaConsumer(**self._kafka.options(), fetch_max_wait_ms=FETCH_MAX_WAIT_MS)
         try:
             await consumer.start()
             partitions = [TopicPartition(topic.name, 0) for topic in TRANSACTIONS]

@@ -85,7 +85,7 @@ def test_health_checks_call_what_the_image_brings() -> None:
 def test_wheel_has_every_file_of_the_packages(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
-    for name in ("pyproject.toml", "README.md", "cli.py"):
+    for name in ("pyproject.toml", "README.md", "cli.py", "rewards.py"):
         shutil.copy(PROJECT / name, source)
     for package in PACKAGES:
         shutil.copytree(PROJECT / package, source / package, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
@@ -101,7 +101,7 @@ def test_wheel_has_every_file_of_the_packages(tmp_path: Path) -> None:
     subprocess.run([*command, "--wheel-dir", tmp_path / "wheel", source], check=True, capture_output=True)
 
     (wheel,) = (tmp_path / "wheel").glob("*.whl")
-    assert wanted | {"cli.py"} <= set(zipfile.ZipFile(wheel).namelist())
+    assert wanted | {"cli.py", "rewards.py"} <= set(zipfile.ZipFile(wheel).namelist())
 
 
 @pytest.fixture

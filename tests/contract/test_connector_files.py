@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from connectors.local import connect
 from connectors.registration import Connector, deployed
 from connectors.settings import PROJECT
 from streams import topics
@@ -110,7 +111,7 @@ def test_texts_are_cut_behind_what_is_accepted_so_that_a_record_is_bounded(conne
     # Six bytes are the most that JSON makes of a UTF-16 code unit; `before` and `after` have all of them.
     largest_value = 2 * 6 * sum(cut.values()) + 4 * 1024
     assert largest_value < 256 * 1024
-    assert int(connector.configuration["producer.override.max.request.size"]) == topics.CAPTURED_RECORD_BYTES_MAX
+    assert int(connect.FIXED["producer.max.request.size"]) == topics.CAPTURED_RECORD_BYTES_MAX
     assert largest_value < topics.CAPTURED_RECORD_BYTES_MAX < topics.RECORD_BYTES_MAX
 
 

@@ -61,7 +61,7 @@ def capture() -> Iterator[Stack]:
 
 def _records(stack: Stack, numbers: set[int]) -> list[tuple[Any, dict[str, Any]]]:
     """Key and value of every record about these rows, a row's in their order; tombstones aside."""
-    consumer = KafkaConsumer(bootstrap_servers=stack.address("kafka"), enable_auto_commit=False)
+    consumer = KafkaConsumer(**stack.kafka.options(), enable_auto_commit=False)
     try:
         partitions = [TopicPartition(topics.INVOICES.name, number) for number in range(topics.PARTITIONS)]
         consumer.assign(partitions)
@@ -81,7 +81,7 @@ def _records(stack: Stack, numbers: set[int]) -> list[tuple[Any, dict[str, Any]]
 
 
 def _fence(stack: Stack) -> None:
-    topic = Topic(stack.address("kafka"))
+    topic = Topic(stack.kafka)
     with topic.reading():
         Writer(stack, topic).fence()
 
@@ -164,7 +164,7 @@ def test_cut_between_the_halves_of_a_character_leaves_the_first_half(capture: St
 def test_every_row_is_in_the_topic_after_a_kill_of_connect(
     capture: Stack, moment: capture_kills.Moment, write: capture_kills.Write, rows: int
 ) -> None:
-    topic = Topic(capture.address("kafka"))
+    topic = Topic(capture.kafka)
     with topic.reading():
         writer = Writer(capture, topic)
         writer.flushed()
@@ -188,7 +188,7 @@ def _answers(address: str) -> bool:
 
 
 def test_kills_of_the_broker_leave_every_row_in_the_topic(capture: Stack) -> None:
-    topic = Topic(capture.address("kafka"))
+    topic = Topic(capture.kafka)
     writer = Writer(capture, topic)
     with topic.reading():
         writer.flushed()

@@ -268,7 +268,7 @@ def test_letter_of_a_record_above_a_megabyte_is_forwarded_with_its_size(stack: S
     stack.wait()
     partition, size = partition_of(customer), 2 * LETTER_BYTES_MAX
     begin = _ends(stack)[partition]
-    producer = KafkaProducer(bootstrap_servers=stack.address("kafka"), max_request_size=16_000_000)
+    producer = KafkaProducer(**stack.kafka.options(), max_request_size=16_000_000)
     try:
         for bytes_ in (size, 3_000_000):
             producer.send(INVOICES.name, b'"' * bytes_, customer_key(customer), partition=partition).get(30)
@@ -289,7 +289,7 @@ def test_letter_of_a_record_above_a_megabyte_is_forwarded_with_its_size(stack: S
 
 
 def _ends(stack: Stack) -> dict[int, int]:
-    consumer = KafkaConsumer(bootstrap_servers=stack.address("kafka"))
+    consumer = KafkaConsumer(**stack.kafka.options())
     try:
         partitions = [TopicPartition(DEAD_LETTERS.name, number) for number in range(DEAD_LETTERS.partitions)]
         return {one.partition: end for one, end in consumer.end_offsets(partitions).items()}
@@ -298,7 +298,7 @@ def _ends(stack: Stack) -> dict[int, int]:
 
 
 def _read(stack: Stack, partition: int, begin: int) -> list[bytes]:
-    consumer = KafkaConsumer(bootstrap_servers=stack.address("kafka"), consumer_timeout_ms=3_000)
+    consumer = KafkaConsumer(**stack.kafka.options(), consumer_timeout_ms=3_000)
     try:
         place = TopicPartition(DEAD_LETTERS.name, partition)
         consumer.assign([place])

@@ -14,9 +14,9 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 
-from connectors.local.folder import StackFolder
 from streams import topics
 from streams.errors import TransientError
+from streams.kafka_access import KafkaAccess
 from streams.lag.measure import Measurement, Meter
 from streams.lag.offsets import BrokerReader
 from tests.stack import Stack, eventually
@@ -32,30 +32,30 @@ def rewards(*arguments: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaAccess]:
     """A broker and nothing else of the stack."""
     folder = tmp_path_factory.mktemp("lag")
     try:
         rewards("up", "--detach", "--data", str(folder), "--only", "kafka")
-        bootstrap = StackFolder(folder).environment()["REWARDS_KAFKA_BOOTSTRAP"]
-        admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+        access = Stack(folder).kafka
+        admin = KafkaAdminClient(**access.options())
         admin.create_topics([NewTopic(TOPIC, topics.PARTITIONS, 1)])
         admin.close()
-        yield bootstrap
+        yield access
     finally:
         Stack(folder).discard()
 
 
 @pytest.fixture
-def reader(kafka: str) -> Iterator[BrokerReader]:
+def reader(kafka: KafkaAccess) -> Iterator[BrokerReader]:
     reader = BrokerReader(kafka)
     yield reader
     reader.close()
 
 
 @pytest.fixture
-def producer(kafka: str) -> Iterator[KafkaProducer]:
-    producer = KafkaProducer(bootstrap_servers=kafka)
+def producer(kafka: KafkaAccess) -> Iterator[KafkaProducer]:
+    producer = KafkaProducer(**kafka.options())
     yield producer
     producer.close()
 
@@ -94,10 +94,10 @@ def append(producer: KafkaProducer, partition: int, count: int) -> None:
 
 
 @contextlib.contextmanager
-def consumed(kafka: str, group: str) -> Iterator[KafkaConsumer]:
+def consumed(kafka: KafkaAccess, group: str) -> Iterator[KafkaConsumer]:
     """A consumer that has joined, read and committed everything."""
     consumer = KafkaConsumer(
-        bootstrap_servers=kafka, group_id=group, client_id="worker",
+        **kafka.options(), group_id=group, client_id="worker",
         auto_offset_reset="earliest", enable_auto_commit=False,
     )  # fmt: skip
     with contextlib.closing(consumer):
@@ -137,7 +137,7 @@ def test_group_that_never_read_is_behind_by_everything(
 
 
 def test_committed_group_has_no_lag_and_an_owner_until_more_comes(
-    kafka: str, reader: BrokerReader, producer: KafkaProducer, group: str
+    kafka: KafkaAccess, reader: BrokerReader, producer: KafkaProducer, group: str
 ) -> None:
     append(producer, 3, 4)
     with consumed(kafka, group):
@@ -153,7 +153,7 @@ def test_committed_group_has_no_lag_and_an_owner_until_more_comes(
 
 
 def test_all_partitions_are_read_again_as_the_group_moves(
-    kafka: str, reader: BrokerReader, producer: KafkaProducer, group: str
+    kafka: KafkaAccess, reader: BrokerReader, producer: KafkaProducer, group: str
 ) -> None:
     meter = Meter(group, AGENTS)
     with consumed(kafka, group) as consumer:
@@ -165,12 +165,14 @@ def test_all_partitions_are_read_again_as_the_group_moves(
             assert all(each.lag_records >= 3 for each in complete(meter, reader).values())
 
 
-def test_deleted_records_are_no_lag(kafka: str, reader: BrokerReader, producer: KafkaProducer, group: str) -> None:
+def test_deleted_records_are_no_lag(
+    kafka: KafkaAccess, reader: BrokerReader, producer: KafkaProducer, group: str
+) -> None:
     with consumed(kafka, group):
         pass
     append(producer, 6, 10)
     end = measured(reader, group)[6].end_offset
-    admin = KafkaAdminClient(bootstrap_servers=kafka)
+    admin = KafkaAdminClient(**kafka.options())
     admin.delete_records({TopicPartition(TOPIC, 6): end - 2})
     admin.close()
     found = measured(reader, group)[6]
@@ -185,4 +187,4 @@ def test_missing_topic_is_not_measured(reader: BrokerReader, group: str) -> None
 
 def test_absent_broker_is_a_transient_error() -> None:
     with pytest.raises(TransientError):
-        BrokerReader("127.0.0.1:1")
+        BrokerReader(KafkaAccess("127.0.0.1:1"))

@@ -132,7 +132,7 @@ def test_key_of_every_customer_is_what_was_recorded_of_the_converter(source: Sta
     assert points(source) == 100
 
     found: dict[str, tuple[bytes, int]] = {}
-    consumer = KafkaConsumer(bootstrap_servers=source.address("kafka"), enable_auto_commit=False)
+    consumer = KafkaConsumer(**source.kafka.options(), enable_auto_commit=False)
     try:
         places = [TopicPartition(topics.INVOICES.name, number) for number in range(topics.PARTITIONS)]
         consumer.assign(places)
@@ -240,7 +240,7 @@ def test_what_takes_nothing_away_is_mended_without_a_snapshot(source: Stack) -> 
         "DELETE FROM rewards_watermarks WHERE customer_master_id = (SELECT min(customer_master_id) FROM rewards_watermarks)",
     )
     execute(source, "warehouse", "REVOKE SELECT ON invoice_transactions FROM debezium")
-    rest = ConnectRest(source.address("connect"))
+    rest = ConnectRest(source.address("connect"), source.files.tls_file)
     rest.stop("warehouse")
     rest.delete("rewards")
 
@@ -286,7 +286,7 @@ def test_column_that_is_missing_is_a_persons_and_its_gap_is_remembered(source: S
 
 
 def test_slot_that_lost_its_wal_is_replaced(source: Stack) -> None:
-    rest = ConnectRest(source.address("connect"))
+    rest = ConnectRest(source.address("connect"), source.files.tls_file)
     rest.stop("warehouse")
     eventually(lambda: not looked(source).tasks)
     superuser(source, "ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'")
@@ -312,7 +312,7 @@ def test_slot_that_lost_its_wal_is_replaced(source: Stack) -> None:
 
 
 def test_slot_dropped_while_connect_was_away_is_made_again(source: Stack) -> None:
-    rest = ConnectRest(source.address("connect"))
+    rest = ConnectRest(source.address("connect"), source.files.tls_file)
     rest.stop("warehouse")
     eventually(lambda: not looked(source).tasks)
     superuser(source, "SELECT pg_drop_replication_slot('rewards_warehouse')")
@@ -327,7 +327,7 @@ def test_slot_dropped_while_connect_was_away_is_made_again(source: Stack) -> Non
 
 
 def test_connector_whose_offsets_were_lost_takes_a_snapshot_and_may_be_given_another(source: Stack) -> None:
-    rest = ConnectRest(source.address("connect"))
+    rest = ConnectRest(source.address("connect"), source.files.tls_file)
     rest.stop("warehouse")
     eventually(lambda: not looked(source).tasks)
     rest.forget_offsets("warehouse")
@@ -364,7 +364,7 @@ def test_resnapshot_that_was_killed_is_run_again(source: Stack) -> None:
 def test_topic_made_anew_gets_the_records_of_a_new_snapshot(source: Stack) -> None:
     source.wait()
     topic = topics.INVOICES.name
-    client = KafkaAdminClient(bootstrap_servers=source.address("kafka"))
+    client = KafkaAdminClient(**source.kafka.options())
     try:
         client.delete_topics([topic])
         eventually(lambda: client.describe_topics([topic])[0]["error_code"])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 from collections import Counter
 from typing import Any
 
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
+from connectors.rest import ConnectRest
 from connectors.watermarks import partition_of
 from streams import topics
 from tests.stack import Stack, eventually
@@ -21,7 +21,7 @@ SNAPSHOT_RECORDS_MAX = 200
 
 def _ends(stack: Stack, topic: str) -> Places:
     """The end offsets of a topic's partitions."""
-    consumer = KafkaConsumer(bootstrap_servers=stack.address("kafka"), enable_auto_commit=False)
+    consumer = KafkaConsumer(**stack.kafka.options(), enable_auto_commit=False)
     try:
         found: Places = consumer.end_offsets(
             [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
@@ -33,7 +33,7 @@ def _ends(stack: Stack, topic: str) -> Places:
 
 def _records(stack: Stack, since: Places, until: Places) -> list[Any]:
     """What stands in a topic between these offsets, by partition and offset."""
-    consumer = KafkaConsumer(bootstrap_servers=stack.address("kafka"), enable_auto_commit=False)
+    consumer = KafkaConsumer(**stack.kafka.options(), enable_auto_commit=False)
     try:
         consumer.assign(list(since))
         for partition, offset in since.items():
@@ -82,10 +82,7 @@ def test_connectors_that_run_are_left_alone_by_another_apply(stack: Stack) -> No
 def test_no_password_leaves_the_connect_worker(stack: Stack) -> None:
     secrets = json.loads((stack.folder / "secrets.json").read_text())["passwords"]
 
-    with urllib.request.urlopen(
-        f"{stack.address('connect')}/connectors?expand=info&expand=status", timeout=10
-    ) as answer:
-        said = answer.read().decode()
+    said = json.dumps(ConnectRest(stack.address("connect"), stack.files.tls_file).described())
     logs = "".join(path.read_text(errors="replace") for path in (stack.folder / "logs").iterdir())
 
     assert "${env:REWARDS_CAPTURE_WAREHOUSE_PASSWORD}" in said

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from importlib.util import find_spec
@@ -160,6 +161,23 @@ def test_interrupted_start_says_so_with_its_exit_code_and_leaves_nothing(small: 
     said, _ = foreground.communicate(timeout=60)
     assert foreground.returncode == 130, said
     assert _gone(processes)
+
+
+@pytest.mark.parametrize(("number", "seconds"), [(signal.SIGINT, 1.5), (signal.SIGTERM, 0.7), (signal.SIGINT, 3.0)])
+def test_detached_start_that_is_interrupted_at_any_moment_leaves_nothing(
+    small: Stack, number: signal.Signals, seconds: float
+) -> None:
+    command = [sys.executable, "-m", "cli", "up", "--detach", *DATABASE, "--data", str(small.folder)]
+    start = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=PROJECT, start_new_session=True)
+    eventually(lambda: (small.folder / "logs").exists() or start.poll() is not None, interval=0.01)
+    time.sleep(seconds - 0.7)
+
+    os.killpg(start.pid, number)
+
+    start.communicate(timeout=60)
+    # It may have been up before.
+    assert start.returncode in {128 + number, 0}
+    assert small.files.supervised() is (start.returncode == 0)
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def own_stack() -> Iterator[Stack]:
 
 @pytest.fixture
 def admin(own_stack: Stack) -> Iterator[Any]:
-    client = KafkaAdminClient(bootstrap_servers=own_stack.address("kafka"))
+    client = KafkaAdminClient(**own_stack.kafka.options())
     yield client
     client.close()
 
@@ -89,7 +89,7 @@ def _member(stack: Stack) -> Iterator[None]:
     """Somebody who reads as the worker's group."""
     consumer = KafkaConsumer(
         POINT_ENTRIES.name,
-        bootstrap_servers=stack.address("kafka"),
+        **stack.kafka.options(),
         group_id=LIVE.application_id,
         enable_auto_commit=False,
     )

@@ -22,7 +22,7 @@ OVERHEAD = 1_024
 
 @pytest.fixture
 def admin(stack: Stack) -> Iterator[Any]:
-    client = KafkaAdminClient(bootstrap_servers=stack.address("kafka"))
+    client = KafkaAdminClient(**stack.kafka.options())
     yield client
     client.close()
 
@@ -45,7 +45,7 @@ def topic(admin: Any) -> Iterator[TopicSpec]:
 def test_topic_of_an_earlier_version_gets_what_differs_and_keeps_the_rest(
     stack: Stack, admin: Any, topic: TopicSpec
 ) -> None:
-    first, second = (ensure_topics(stack.address("kafka"), [topic]) for _ in range(2))
+    first, second = (ensure_topics(stack.kafka, [topic]) for _ in range(2))
 
     assert first == ([], {topic.name: {"max.message.bytes": str(RECORD_BYTES_MAX), "retention.ms": "86400000"}})
     assert second == ([], {})
@@ -55,12 +55,12 @@ def test_topic_of_an_earlier_version_gets_what_differs_and_keeps_the_rest(
 
 
 def test_largest_record_is_taken_and_read_by_who_asks_for_less(stack: Stack, topic: TopicSpec) -> None:
-    bootstrap = stack.address("kafka")
-    ensure_topics(bootstrap, [topic])
+    access = stack.kafka
+    ensure_topics(access, [topic])
     largest = secrets.token_bytes(RECORD_BYTES_MAX - OVERHEAD)
 
     async def publish() -> None:
-        publisher = Publisher(bootstrap, client_id="test")
+        publisher = Publisher(access, client_id="test")
         await publisher.start()
         try:
             await publisher.publish(topic.name, [(0, b"small", b"1"), (0, b"large", largest), (0, b"small", b"2")])
@@ -69,7 +69,7 @@ def test_largest_record_is_taken_and_read_by_who_asks_for_less(stack: Stack, top
 
     asyncio.run(publish())
 
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap, max_partition_fetch_bytes=512 * 1024)
+    consumer = KafkaConsumer(**access.options(), max_partition_fetch_bytes=512 * 1024)
     try:
         partition = TopicPartition(topic.name, 0)
         consumer.assign([partition])

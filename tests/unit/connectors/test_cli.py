@@ -61,7 +61,7 @@ def test_every_command_names_its_stack_and_explains_itself(command: tuple[str, .
     assert "--data" in shown.output
 
 
-FOLDERS = {("up",), ("down",), ("status",), ("restart",), ("stacks",)}
+FOLDERS = {("up",), ("down",), ("status",), ("restart",), ("stacks",), ("psql",)}
 """Commands that look at a stack's folder themselves, also where nothing runs."""
 
 
@@ -94,7 +94,7 @@ def test_stack_is_named_before_or_behind_every_command(
 
 @pytest.mark.parametrize("command", sorted(FOLDERS - {("up",), ("stacks",)}), ids=" ".join)
 def test_folder_is_named_before_or_behind_a_command(command: tuple[str, ...], tmp_path: Path) -> None:
-    arguments = [*command, *(["worker"] if command == ("restart",) else [])]
+    arguments = [*command, *{("restart",): ["worker"], ("psql",): ["points", "-c", "SELECT 1"]}.get(command, [])]
 
     before = CliRunner().invoke(cli.application(), ["--data", str(tmp_path), *arguments])
     behind = CliRunner().invoke(cli.application(), [*arguments, "--data", str(tmp_path)])
@@ -119,6 +119,30 @@ def test_stack_that_is_named_wins_over_the_environment(stack: Path) -> None:
 
     assert os.environ["REWARDS_KAFKA_BOOTSTRAP"] == STATE["kafka"]
     assert os.environ["REWARDS_DATABASE_URL"] == STATE["rewards"]
+
+
+@pytest.mark.parametrize(("named", "address"), [(True, None), (False, None), (False, "elsewhere:9092")])
+def test_certificate_of_a_stack_is_shown_at_its_own_address_alone(
+    stack: Path, monkeypatch: pytest.MonkeyPatch, named: bool, address: str | None
+) -> None:
+    monkeypatch.setattr("connectors.local.folder.DEFAULT", stack)
+    (stack / "tls.pem").touch()
+    if address is not None:
+        os.environ["REWARDS_KAFKA_BOOTSTRAP"] = address
+
+    cli.use_stack(stack if named else None)
+
+    shown = str(stack / "tls.pem") if address is None else None
+    assert os.environ.get("REWARDS_KAFKA_TLS_FILE") == shown
+    assert os.environ["REWARDS_CONNECT_TLS_FILE"] == str(stack / "tls.pem")
+
+
+def test_stack_that_asks_for_no_certificate_is_shown_none(stack: Path) -> None:
+    os.environ["REWARDS_KAFKA_TLS_FILE"] = "/of/another/stack.pem"
+
+    cli.use_stack(stack)
+
+    assert "REWARDS_KAFKA_TLS_FILE" not in os.environ
 
 
 def test_own_stack_fills_only_what_is_unset(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,10 @@ def _claimed(folder: StackFolder) -> Path:
 
 
 def test_children_inherit_neither_libpq_nor_java_settings_and_go_past_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PGSSLMODE", "PGOPTIONS", "PGHOSTADDR", "JAVA_TOOL_OPTIONS", "CLASSPATH", "REWARDS_DATABASE_URL"):
+    for name in (
+        "PGSSLMODE", "PGOPTIONS", "PGHOSTADDR", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH", "REWARDS_DATABASE_URL", "LANGUAGE",
+        "PYTHONPATH", "PYTHONHOME", "PYTHONWARNINGS", "LOG4J_CONFIGURATION_FILE", "MYSQL_HOME", "MARIADB_HOME",
+    ):  # fmt: skip
         monkeypatch.setenv(name, "ambient")
     monkeypatch.setenv("LC_ALL", "C")
     monkeypatch.setenv("no_proxy", "intranet")
@@ -82,6 +85,7 @@ def test_stacks_processes_take_a_workers_settings_from_the_shell_and_no_address_
     """What a worker reads is either passed on or the stack's own: a new setting must be put with one of them."""
     own = {
         "REWARDS_DATABASE_URL", "REWARDS_KAFKA_BOOTSTRAP", "REWARDS_WAREHOUSE_URL", "REWARDS_CONNECT_URL", "REWARDS_TIMEZONE",
+        "REWARDS_KAFKA_TLS_FILE",
     }  # fmt: skip
     read = {f"REWARDS_{name}".upper() for name in StreamSettings.model_fields}
     assert read == own | set(WORKER_SETTINGS)
@@ -91,7 +95,9 @@ def test_stacks_processes_take_a_workers_settings_from_the_shell_and_no_address_
     folder.create()
     folder.save({"warehouse": "", "rewards": "", "kafka": "", "connect": "", "timezone": "", "ports": {"web": 1}})
 
-    built = stack._Builder(folder, LocalSettings(), {"web": 1}, stack.Wanted(feed=False, business_date=None, only=()))
+    built = stack._Builder(
+        folder, LocalSettings(timezone="UTC"), {"web": 1}, stack.Wanted(feed=False, business_date=None, only=())
+    )
     environment = built._rewards_environment()
 
     assert {name for name, value in environment.items() if value == "of the shell"} == set(WORKER_SETTINGS)
@@ -114,6 +120,18 @@ def test_each_process_with_figures_has_a_port_of_its_own_where_figures_are_wante
     found = {name: one["REWARDS_METRICS_PORT"] for name, one in given.items() if "REWARDS_METRICS_PORT" in one}
     assert found == (shown if metrics else {})
     assert all(one["REWARDS_LOG_FORMAT"] == "json" for one in given.values())
+
+
+def test_command_imports_nothing_that_pythonpath_puts_in_front(tmp_path: Path) -> None:
+    for name in ("cli", "api", "typer", "typing_extensions"):
+        (tmp_path / f"{name}.py").write_text(f"raise SystemExit('{name} of somebody else')")
+    program = Path(sys.executable).with_name("rewards")
+
+    shown = subprocess.run(
+        [program, "--help"], capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": str(tmp_path)}
+    )
+
+    assert (shown.returncode, shown.stderr) == (0, "")
 
 
 def test_own_process_forgets_libpq_settings_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,6 +197,23 @@ def test_folder_that_cannot_be_made_is_refused_in_one_sentence(tmp_path: Path, w
 
     with pytest.raises(StackError, match="name a folder with --data"):
         StackFolder(file if what == "file" else file / "stack").create()
+
+
+@pytest.mark.parametrize(("name", "remedy"), [("stack.json", "remove it"), ("secrets.json", "bring it back")])
+def test_file_of_a_stack_that_is_broken_is_named_with_what_to_do(tmp_path: Path, name: str, remedy: str) -> None:
+    folder = StackFolder(tmp_path)
+    (tmp_path / name).write_text('{"half of')
+
+    with pytest.raises(StackError, match=rf"{name} cannot be read .*: {remedy}"):
+        folder.state() if name == "stack.json" else folder.secrets()
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "../../etc/passwd", "/etc/passwd", ""])
+def test_time_zone_that_there_is_not_is_refused_with_the_settings(zone: str) -> None:
+    with pytest.raises(ValueError, match="is no time zone"):
+        LocalSettings(timezone=zone)
+    with pytest.raises(ValueError, match="is no time zone"):
+        StreamSettings(database_url="postgresql://there/x", kafka_bootstrap="127.0.0.1:1", timezone=zone)
 
 
 def test_hints_name_the_folder_of_the_stack(tmp_path: Path) -> None:

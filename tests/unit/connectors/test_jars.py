@@ -1,14 +1,22 @@
 from __future__ import annotations
 
 import hashlib
+import http.server
+import ssl
+import threading
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from connectors.errors import DownloadError
-from connectors.local import jars
+from connectors.errors import DownloadError, StackError
+from connectors.local import certificate, jars, maven
+from connectors.local.folder import StackFolder
 from connectors.local.jars import Jar, JarCache
+from connectors.settings import LocalSettings
 
 CONTENT = b"a jar"
 GOOD = Jar("kafka", "org.example", "tool", "1.0", hashlib.sha256(CONTENT).hexdigest())
@@ -21,13 +29,13 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     """What the registry holds, by file name; in place of the client's download."""
     files = {GOOD.name: CONTENT, PLUGIN.name: CONTENT}
 
-    def download(maven: Any, jar: Jar) -> Path:
-        target: Path = maven.repo_cache / jar.path
+    def download(client: Any, jar: Jar) -> Path:
+        target: Path = client.repo_cache / jar.path
         target.parent.mkdir(parents=True)
         target.write_bytes(files[jar.name])
         return target
 
-    monkeypatch.setattr(jars, "_download", download)
+    monkeypatch.setattr(maven, "download", download)
     return files
 
 
@@ -82,15 +90,15 @@ def test_bytes_of_a_jar_are_told_while_it_comes_in(
     tmp_path: Path, registry: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[tuple[int, int]] = []
-    whole = jars._download
+    whole = maven.download
 
-    def in_parts(maven: Any, jar: Jar) -> Path:
-        with maven.resolver.progress_callback(jar.name, 5) as more:
+    def in_parts(client: Any, jar: Jar) -> Path:
+        with client.resolver.progress_callback(jar.name, 5) as more:
             more(2)
             more(3)
-        return whole(maven, jar)
+        return whole(client, jar)
 
-    monkeypatch.setattr(jars, "_download", in_parts)
+    monkeypatch.setattr(maven, "download", in_parts)
     JarCache(tmp_path, [GOOD]).fetch(arriving=lambda have, total: told.append((have, total)))
 
     assert told == [(2, 5), (5, 5)]
@@ -159,19 +167,106 @@ def test_download_that_breaks_off_is_tried_again_from_its_beginning(
 ) -> None:
     pauses: list[float] = []
     monkeypatch.setattr("tenacity.nap.time.sleep", pauses.append)
-    maven: Any = Broken(tmp_path, failures=2)
+    client: Any = Broken(tmp_path, failures=2)
 
-    assert jars._download(maven, GOOD).read_bytes() == CONTENT
+    assert maven.download(client, GOOD).read_bytes() == CONTENT
 
-    assert maven.begun == [False, False, False]
+    assert client.begun == [False, False, False]
     assert [2 <= pauses[0] <= 3, 4 <= pauses[1] <= 5] == [True, True]
 
 
 def test_download_that_never_succeeds_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tenacity.nap.time.sleep", lambda _seconds: None)
-    maven: Any = Broken(tmp_path, failures=100)
+    client: Any = Broken(tmp_path, failures=100)
 
     with pytest.raises(DownloadError, match=r"tool-1\.0\.jar could not be downloaded in 4 attempts: connection reset"):
-        jars._download(maven, GOOD)
+        maven.download(client, GOOD)
 
     assert not (tmp_path / GOOD.path).exists()
+
+
+@pytest.fixture
+def registry_behind_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A registry whose certificate nobody has heard of, as of a proxy that opens TLS; gives the PEM of who signed it."""
+    folder = StackFolder(tmp_path / "registry")
+    folder.create()
+    pem = certificate.made(folder)
+    served = tmp_path / "served" / GOOD.path
+    served.parent.mkdir(parents=True)
+    served.write_bytes(CONTENT)
+    handler = partial(QuietHandler, directory=str(tmp_path / "served"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pem)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr(
+            "jgo.config.GlobalSettings.load",
+            lambda: SimpleNamespace(repositories={"central": f"https://127.0.0.1:{server.server_port}"}),
+        )
+        # What it sets for the client is set back.
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", "")
+        monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+        yield pem
+        server.shutdown()
+        thread.join()
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_certificate_that_the_system_believes_is_believed(
+    tmp_path: Path, registry_behind_tls: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Where OpenSSL, and so Python and pip, look for the system's store.
+    monkeypatch.setenv("SSL_CERT_FILE", str(registry_behind_tls))
+    cache = JarCache(tmp_path / "cache", [GOOD])
+
+    cache.fetch()
+
+    assert cache.path(GOOD).read_bytes() == CONTENT
+
+
+def test_certificate_that_nobody_believes_is_refused_at_once_with_what_to_do(
+    tmp_path: Path, registry_behind_tls: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _seconds: pytest.fail("tried again"))
+
+    with pytest.raises(DownloadError, match="REQUESTS_CA_BUNDLE=FILE"):
+        JarCache(tmp_path / "cache", [GOOD]).fetch()
+
+
+def test_cache_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(DownloadError, match=r"file/rewards cannot take the jars .* set REWARDS_CACHE_DIR"):
+        JarCache(tmp_path / "file" / "rewards", [GOOD]).fetch()
+
+
+def test_user_without_a_home_is_told_to_name_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+
+    with pytest.raises(StackError, match="set REWARDS_CACHE_DIR"):
+        _ = LocalSettings(cache_dir=None).cache
+
+
+def test_relative_folders_count_from_where_the_command_was_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    monkeypatch.setenv("REWARDS_JAVA_HOME", "java")
+
+    assert LocalSettings(cache_dir=Path("jars")).cache == tmp_path / "jars"
+    assert LocalSettings().java_home == tmp_path / "java"
+    # As the specification of XDG_CACHE_HOME has it.
+    assert LocalSettings().cache == Path.home() / ".cache" / "rewards"

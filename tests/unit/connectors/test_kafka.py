@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import StackError
-from connectors.local import connect, kafka
+from connectors.local import kafka, stack
 from connectors.local.binaries import Java
 from connectors.local.folder import StackFolder
+from connectors.settings import LocalSettings
 
 JAVA = Java(Path("/usr/bin/java"), 25)
 PORTS = {"kafka": 1, "kafka_controller": 2, "connect": 3}
@@ -45,4 +46,11 @@ def test_cache_folder_that_java_would_split_is_refused(tmp_path: Path, name: str
     folder.create()
 
     with pytest.raises(StackError, match="REWARDS_CACHE_DIR"):
-        connect.prepare(folder, JAVA, "", tmp_path / name / "plugins", PORTS)
+        stack.units(folder, LocalSettings(cache_dir=tmp_path / name), PORTS, stack.Wanted())
+
+
+def test_data_folder_whose_path_is_no_text_is_refused(tmp_path: Path) -> None:
+    folder = StackFolder(tmp_path / "latin-1 \udce9")
+
+    with pytest.raises(StackError, match=r"no UTF-8 text.*--data"):
+        folder.create()

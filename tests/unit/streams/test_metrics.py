@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from connectors.rest import DIRECT
+from connectors.rest import opener
 from streams.errors import SettingsError, TransientKind
 from streams.lag.measure import Measurement
 from streams.lag.process import LagProcess
@@ -21,7 +21,7 @@ from tests.unit.lag.broker import FakeBroker
 
 def scraped(port: int) -> dict[tuple[str, ...], float]:
     """What a scrape finds: name and labels, in the order of their names -> value."""
-    with DIRECT.open(urllib.request.Request(f"http://127.0.0.1:{port}/metrics"), timeout=5) as answer:
+    with opener().open(urllib.request.Request(f"http://127.0.0.1:{port}/metrics"), timeout=5) as answer:
         text = answer.read().decode()
     return {
         (sample.name, *(sample.labels[name] for name in sorted(sample.labels))): sample.value

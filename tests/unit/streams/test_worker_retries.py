@@ -9,6 +9,7 @@ import pytest
 from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError, NotLeaderForPartitionError
 
 from streams.errors import TransientError, TransientKind
+from streams.kafka_access import KafkaAccess
 from streams.settings import StreamSettings
 from streams.source.transaction_metadata import TransactionMetadata
 from streams.topics import TRANSACTIONS
@@ -108,7 +109,7 @@ def test_transaction_metadata_is_read_again_after_each_connection_that_was_lost(
     monkeypatch.setattr(reader_module, "AIOKafkaConsumer", broker.consumer)
     monkeypatch.setattr(reader_module, "ANEW_SECONDS", 0.01)
     reader = TransactionMetadataReader(
-        "127.0.0.1:1", TransactionMetadata(wake=lambda: None), lambda: None, counted.append
+        KafkaAccess("127.0.0.1:1"), TransactionMetadata(wake=lambda: None), lambda: None, counted.append
     )
 
     async def run() -> None:

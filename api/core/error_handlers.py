@@ -13,8 +13,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
-from api.core import sessions
-from api.core.errors import AccountClosed, RequestError, SignInRequired, TooManyAttempts
+from api.core.errors import AccountClosed, RequestError, SignInRequired
 from api.core.templating import page
 
 LOG = logging.getLogger(__name__)
@@ -58,9 +57,9 @@ def _refused(request: Request, error: Exception) -> Response:
         path = request.scope["raw_path"].decode("ascii")
         return RedirectResponse(f"/sign-in?next={quote(path + query, safe='')}", 303)
     if isinstance(error, AccountClosed):
-        sessions.sign_out(request)
+        request.session.clear()
     answer = _answer(request, error.status, error.text, code=error.code)
-    if isinstance(error, TooManyAttempts):
+    if error.retry_after_seconds is not None:
         answer.headers["Retry-After"] = str(error.retry_after_seconds)
     return answer
 

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from functools import partial
 from typing import Final
 
-import uvicorn
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.sessions import SessionMiddleware
 
@@ -20,8 +19,8 @@ from api.core.encryption import FieldCipher
 from api.core.error_handlers import add_error_handlers
 from api.core.listener import Listener
 from api.core.live import Live
-from api.core.middleware import Edge
-from api.core.server import Server
+from api.core.middleware import BoundedBody, Edge
+from api.core.server import Server, configuration
 from api.core.settings import WebSettings
 from api.core.static_files import KeptStaticFiles
 from api.core.templating import make_environment
@@ -113,6 +112,7 @@ def create_app(settings: WebSettings, cipher: FieldCipher) -> FastAPI:
     app.mount("/static", KeptStaticFiles(), name="static")
     add_error_handlers(app)
     app.add_middleware(Segments)
+    app.add_middleware(BoundedBody, most_bytes=settings.body_bytes, seconds=settings.body_seconds)
     app.add_middleware(
         SessionMiddleware,
         secret_key=settings.session_secret.get_secret_value(),
@@ -127,14 +127,6 @@ def create_app(settings: WebSettings, cipher: FieldCipher) -> FastAPI:
 def create_server(settings: WebSettings, cipher: FieldCipher, *, host: str, port: int, stop_seconds: int = 3) -> Server:
     """Return the server of the app; when it stops, answers that take longer than `stop_seconds` are cut off."""
     app = create_app(settings, cipher)
-    config = uvicorn.Config(
-        # `Edge` wraps the whole app, middlewares included: the answer to a fault of ours gets its headers too.
-        Edge(app),
-        host=host,
-        port=port,
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_graceful_shutdown=stop_seconds,
-    )
+    # `Edge` wraps the whole app, middlewares included: the answer to a fault of ours gets its headers too.
+    config = configuration(Edge(app), settings, host=host, port=port, stop_seconds=stop_seconds)
     return Server(config, app.state.live)

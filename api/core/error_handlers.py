@@ -24,6 +24,8 @@ TITLES = {
     403: "No access",
     404: "Nothing here",
     405: "That did not work",
+    408: "That took too long",
+    413: "That is too much",
     429: "Please wait",
     503: "One moment, please",
 }
@@ -74,7 +76,9 @@ def _wants_page(request: Request) -> bool:
 def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     text = "There is no such page." if error.status_code == HTTPStatus.NOT_FOUND else str(error.detail)
-    return _answer(request, error.status_code, text)
+    answer = _answer(request, error.status_code, text)
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 def _invalid(request: Request, error: Exception) -> Response:

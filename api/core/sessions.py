@@ -100,40 +100,49 @@ def current_digest(request: Request) -> bytes | None:
     return _digest(token) if isinstance(token, str) else None
 
 
-def current_viewer(request: Request) -> Viewer | None:
-    """Say who looks, and whether they still may: the viewer that is signed in, or None.
+def current_viewer(request: Request, session: Session) -> Viewer | None:
+    """Say who looks, and whether they still may: the viewer that is signed in, or None. Nothing else says so.
 
-    It is asked once a request, and again whenever one that stays open sends something. It reads one row, on a database connection
-    that it gives back before it returns, so it blocks: call it in a thread.
+    A request asks it once; one that stays open asks it again whenever it sends something. It reads one row by its unique index.
 
     Raises:
         AccountClosed: the reward group was closed meanwhile.
 
     """
     digest = current_digest(request)
-    if digest is None:
-        return None
-    database: Database = request.app.state.database
-    with database.read_sessions.begin() as session:
-        found = _find(session, digest, _settings(request))
+    found = None if digest is None else _find(session, digest, _settings(request))
     if found is None or not hmac.compare_digest(stamp(request, found.account.password_hash), found.password_stamp):
         return None
     try:
         viewer = admit(found.account)
-    except (AccountClosed, SignInRefused) as refused:
-        # It is over for good, also if the account is opened again.
-        with database.write_sessions.begin() as session:
-            session.execute(delete(UserSession).where(UserSession.token_digest == digest))
-        if isinstance(refused, AccountClosed):
-            raise
+    except SignInRefused:
         return None
-    if found.is_to_be_seen and _is_by_a_person(request):
-        _see(request, database, digest)
     request.state.viewer = viewer
+    request.state.is_to_be_seen = found.is_to_be_seen
     return viewer
 
 
-def signed_in(viewer: Annotated[Viewer | None, Depends(current_viewer)]) -> Viewer:
+def _viewer_of(request: Request) -> Viewer | None:
+    """Return the `current_viewer` of a request, on a connection that is given back before the request asks for anything else."""
+    digest = current_digest(request)
+    if digest is None:
+        return None
+    database: Database = request.app.state.database
+    try:
+        with database.read_sessions.begin() as session:
+            viewer = current_viewer(request, session)
+    except AccountClosed:
+        _end(database, digest)
+        raise
+    if viewer is None:
+        # It is over for good, also where its account is opened again.
+        _end(database, digest)
+    elif request.state.is_to_be_seen and _is_by_a_person(request):
+        _see(request, database, digest)
+    return viewer
+
+
+def signed_in(viewer: Annotated[Viewer | None, Depends(_viewer_of)]) -> Viewer:
     """Return the viewer that is signed in; raise `SignInRequired` where nobody is."""
     if viewer is None:
         raise SignInRequired
@@ -152,7 +161,7 @@ def fulfils_prizes(viewer: Annotated[Viewer, Depends(signed_in)]) -> Viewer:
     return viewer
 
 
-MaybeSignedIn = Annotated[Viewer | None, Depends(current_viewer)]
+MaybeSignedIn = Annotated[Viewer | None, Depends(_viewer_of)]
 SignedIn = Annotated[Viewer, Depends(signed_in)]
 Office = Annotated[Viewer, Depends(in_the_office)]
 Fulfilment = Annotated[Viewer, Depends(fulfils_prizes)]
@@ -209,6 +218,11 @@ def _see(request: Request, database: Database, digest: bytes) -> None:
             .where(UserSession.token_digest == digest)
             .values(last_seen_at=func.now(), address=address_of(request.scope), browser=browser_of(request))
         )
+
+
+def _end(database: Database, digest: bytes) -> None:
+    with database.write_sessions.begin() as session:
+        session.execute(delete(UserSession).where(UserSession.token_digest == digest))
 
 
 def _is_by_a_person(request: Request) -> bool:

@@ -14,10 +14,10 @@ LONGEST_BROWSER: Final = 300
 
 
 def address_of(scope: Scope) -> str:
-    """Return the client's address as text; an IPv4 one also where it came as IPv6 (`::ffff:192.0.2.1`)."""
+    """Return the client's address as text, without an interface; an IPv4 one also where it came as IPv6 (`::ffff:192.0.2.1`)."""
     client = scope.get("client")
     try:
-        address = ip_address(client[0] if client else "")
+        address = ip_address(client[0].partition("%")[0] if client else "")
     except ValueError:
         return UNKNOWN
     return str(_plain(address))
@@ -27,8 +27,7 @@ def network_of(address: str) -> str:
     """Return what counts as one client: an IPv4 address, or the 64 bits of an IPv6 one that a provider gives to one line."""
     if ":" not in address:
         return address
-    # A link-local address may name its interface.
-    return str(ip_network((address.partition("%")[0], 64), strict=False))
+    return str(ip_network((address, 64), strict=False))
 
 
 def browser_of(request: Request) -> str:

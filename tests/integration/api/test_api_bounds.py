@@ -49,6 +49,10 @@ def quick(postgres: Postgres, database: str) -> Iterator[str]:
         yield address
 
 
+def test_method_that_is_not_taken_names_those_that_are(anybody: httpx.Client) -> None:
+    assert anybody.put("/api/sessions").headers["allow"]
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize("path", ["/api/session", "/sign-in"])
 def test_large_body_is_refused(anybody: httpx.Client, path: str, chunked: bool) -> None:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import resource
 import socket
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,6 +33,7 @@ LINGER_SECONDS: Final = 1
 """A refused client has so long to read why: its connection would be reset by what it still sends."""
 GRACE_SECONDS: Final = 5
 """A body that is late is answered by the app (api/core/middleware.py); so much later the connection ends without a word."""
+TELL_SECONDS: Final = 10
 OTHER_FILES: Final = 200
 """Files that are open apart from connections of clients."""
 
@@ -88,6 +91,9 @@ class Connections:
 
     settings: WebSettings
     by_address: Counter[str] = field(default_factory=Counter)
+    refused: int = 0
+    """Since it was logged."""
+    told_at: float = -math.inf
 
     def add(self, address: str) -> bool:
         """Count a connection; return whether it is within the bounds."""
@@ -101,6 +107,15 @@ class Connections:
         self.by_address[address] -= 1
         if not self.by_address[address]:
             del self.by_address[address]
+
+    def tell_refused(self, address: str, status: HTTPStatus) -> None:
+        """Log that connections are refused, once in a while: a flood must not fill the log."""
+        self.refused += 1
+        now = time.monotonic()
+        if now - self.told_at >= TELL_SECONDS:
+            told = {"count": self.refused, "last_address": address, "last_status": int(status)}
+            LOG.warning("connections are refused", extra=told)
+            self.refused, self.told_at = 0, now
 
     def _is_trusted(self, address: str) -> bool:
         try:
@@ -183,7 +198,7 @@ class BoundedProtocol(H11Protocol):
         if self.transport.is_closing():
             return
         self._refused = True
-        LOG.warning("a connection was refused", extra={"address": self._address, "status": int(status), "reason": text})
+        self._open.tell_refused(self._address, status)
         body = text.encode()
         lines = (
             f"HTTP/1.1 {int(status)} {status.phrase}",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from http import HTTPStatus
 
 import pytest
 
@@ -29,6 +30,18 @@ def test_process_may_open_as_many_files_as_its_connections_need(
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert int(done.stdout) == allowed
     assert ("ulimit -n" in done.stderr) is warned
+
+
+def test_flood_of_refused_connections_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    connections = Connections(
+        WebSettings.model_validate({"database_url": "postgresql://127.0.0.1/x", "session_secret": "s" * 32})
+    )
+    for _ in range(1_000):
+        connections.tell_refused("192.0.2.1", HTTPStatus.SERVICE_UNAVAILABLE)
+    assert len(caplog.records) == 1
+    connections.told_at -= 10
+    connections.tell_refused("192.0.2.2", HTTPStatus.REQUEST_TIMEOUT)
+    assert [one.__dict__["count"] for one in caplog.records] == [1, 1_000]
 
 
 def test_connections_are_counted_by_address_and_forgotten() -> None:

@@ -126,7 +126,10 @@ class Connections:
 
 
 class BoundedProtocol(H11Protocol):
-    """HTTP/1.1 on a connection that is counted, and whose requests have to arrive in time."""
+    """HTTP/1.1 on a connection that is counted, and whose requests have to arrive in time.
+
+    uvicorn itself waits for headers and bodies without an end, and has a limit for all clients together only.
+    """
 
     def __init__(self, *arguments: Any, connections: Connections, **named: Any) -> None:  # noqa: ANN401 - uvicorn's
         super().__init__(*arguments, **named)

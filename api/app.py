@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Final
 
-import uvicorn
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.sessions import SessionMiddleware
 
 from api.core import sessions
 from api.core.addresses import Segments
+from api.core.clearing import clear_regularly
 from api.core.database import Database
 from api.core.encryption import FieldCipher
 from api.core.error_handlers import add_error_handlers
 from api.core.listener import Listener
 from api.core.live import Live
-from api.core.middleware import Edge
-from api.core.server import Server
+from api.core.middleware import BoundedBody, Edge
+from api.core.server import Server, configuration
 from api.core.settings import WebSettings
 from api.core.static_files import KeptStaticFiles
 from api.core.templating import make_environment
@@ -36,15 +36,19 @@ from api.groups import pages as groups_pages
 from api.health import endpoints as health_endpoints
 from api.redemptions import endpoints as redemptions_endpoints
 from api.reference import pages as reference_pages
+from api.sessions import endpoints as sessions_endpoints
+from api.sessions import pages as sessions_pages
 from api.users import endpoints as users_endpoints
 from api.users import pages as users_pages
-from api.users.attempts import SignInAttempts
+from api.users.attempts import Attempts
+from api.users.password_work import PasswordWork
 
 VERSION: Final = "0.1.0"
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     # The reference shows the JSON interface in this order.
     users_endpoints.router,
+    sessions_endpoints.router,
     customers_endpoints.router,
     groups_endpoints.router,
     redemptions_endpoints.router,
@@ -52,6 +56,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     dead_letters_endpoints.router,
     health_endpoints.router,
     users_pages.router,
+    sessions_pages.router,
     customers_pages.router,
     groups_pages.router,
     dashboard_pages.router,
@@ -68,14 +73,22 @@ def create_app(settings: WebSettings, cipher: FieldCipher) -> FastAPI:
         beat_seconds=settings.live_beat_seconds,
         page_seconds=settings.live_minutes * 60,
     )
+    attempts = Attempts(settings)
+    password_work = PasswordWork(workers=settings.password_workers, waiting=settings.password_waiting)
     listener = Listener(settings.database_url.get_secret_value(), live.changed, live.connected)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        listening = asyncio.create_task(listener.run())
+        clear = (partial(sessions.delete_expired, settings=settings), attempts.delete_forgotten)
+        tasks = {
+            asyncio.create_task(listener.run()),
+            asyncio.create_task(clear_regularly(database, clear, settings.clear_minutes * 60)),
+        }
         yield
-        listening.cancel()
-        await asyncio.wait({listening})
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        password_work.close()
         database.close()
 
     app = FastAPI(
@@ -92,14 +105,14 @@ def create_app(settings: WebSettings, cipher: FieldCipher) -> FastAPI:
     app.state.live = live
     app.state.listener = listener
     app.state.templates = make_environment(settings.zone, {"explain": explain})
-    app.state.attempts = SignInAttempts(
-        failures=settings.sign_in_failures, window_seconds=settings.sign_in_window_minutes * 60, clock=time.monotonic
-    )
+    app.state.attempts = attempts
+    app.state.password_work = password_work
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/static", KeptStaticFiles(), name="static")
     add_error_handlers(app)
     app.add_middleware(Segments)
+    app.add_middleware(BoundedBody, most_bytes=settings.body_bytes, seconds=settings.body_seconds)
     app.add_middleware(
         SessionMiddleware,
         secret_key=settings.session_secret.get_secret_value(),
@@ -114,14 +127,6 @@ def create_app(settings: WebSettings, cipher: FieldCipher) -> FastAPI:
 def create_server(settings: WebSettings, cipher: FieldCipher, *, host: str, port: int, stop_seconds: int = 3) -> Server:
     """Return the server of the app; when it stops, answers that take longer than `stop_seconds` are cut off."""
     app = create_app(settings, cipher)
-    config = uvicorn.Config(
-        # `Edge` wraps the whole app, middlewares included: the answer to a fault of ours gets its headers too.
-        Edge(app),
-        host=host,
-        port=port,
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_graceful_shutdown=stop_seconds,
-    )
+    # `Edge` wraps the whole app, middlewares included: the answer to a fault of ours gets its headers too.
+    config = configuration(Edge(app), settings, host=host, port=port, stop_seconds=stop_seconds)
     return Server(config, app.state.live)

@@ -35,6 +35,7 @@ def serve(
 
     from api.app import create_server
     from api.core.encryption import FieldCipher
+    from api.core.server import allow_files
     from api.core.settings import EncryptionSettings, WebSettings
     from streams import logs
     from streams.settings import LogSettings
@@ -43,6 +44,7 @@ def serve(
     # The key is needed also where nothing is encrypted yet: a wrong one shows now, not when a trip has to be booked.
     cipher = FieldCipher.from_setting(EncryptionSettings.model_validate({}).field_keys.get_secret_value())
     logs.configure(logging.log_format, log_level or logging.log_level)
+    allow_files(settings.connections)
     host, port = host or settings.web_host, settings.web_port if port is None else port
     server = create_server(settings, cipher, host=host, port=port)
     # uvicorn stops in good order on Ctrl-C, and then raises it again.

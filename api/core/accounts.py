@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from api.core.errors import AccountClosed, SignInRefused
@@ -56,20 +56,21 @@ def admit(account: Account) -> Viewer:
     return Viewer(account.id, account.email, account.name, role, account.reward_group_id)
 
 
+def select_accounts() -> Select[*tuple[Any, ...]]:
+    """Return the query of all accounts, with the columns of `Account` in their order."""
+    return select(
+        User.id,
+        User.email,
+        User.name,
+        User.role_id,
+        User.reward_group_id,
+        RewardGroup.status,
+        User.password_hash,
+        User.password_salt,
+        User.password_expired,
+    ).outerjoin(RewardGroup, RewardGroup.id == User.reward_group_id)
+
+
 def _account(session: Session, condition: ColumnElement[bool]) -> Account | None:
-    row = session.execute(
-        select(
-            User.id,
-            User.email,
-            User.name,
-            User.role_id,
-            User.reward_group_id,
-            RewardGroup.status,
-            User.password_hash,
-            User.password_salt,
-            User.password_expired,
-        )
-        .outerjoin(RewardGroup, RewardGroup.id == User.reward_group_id)
-        .where(condition)
-    ).one_or_none()
+    row = session.execute(select_accounts().where(condition)).one_or_none()
     return None if row is None else Account(*row)

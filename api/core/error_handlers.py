@@ -13,8 +13,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
-from api.core import sessions
-from api.core.errors import AccountClosed, RequestError, SignInRequired, TooManyAttempts
+from api.core.errors import AccountClosed, RequestError, SignInRequired
 from api.core.templating import page
 
 LOG = logging.getLogger(__name__)
@@ -25,6 +24,8 @@ TITLES = {
     403: "No access",
     404: "Nothing here",
     405: "That did not work",
+    408: "That took too long",
+    413: "That is too much",
     429: "Please wait",
     503: "One moment, please",
 }
@@ -58,9 +59,9 @@ def _refused(request: Request, error: Exception) -> Response:
         path = request.scope["raw_path"].decode("ascii")
         return RedirectResponse(f"/sign-in?next={quote(path + query, safe='')}", 303)
     if isinstance(error, AccountClosed):
-        sessions.sign_out(request)
+        request.session.clear()
     answer = _answer(request, error.status, error.text, code=error.code)
-    if isinstance(error, TooManyAttempts):
+    if error.retry_after_seconds is not None:
         answer.headers["Retry-After"] = str(error.retry_after_seconds)
     return answer
 
@@ -75,7 +76,9 @@ def _wants_page(request: Request) -> bool:
 def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     text = "There is no such page." if error.status_code == HTTPStatus.NOT_FOUND else str(error.detail)
-    return _answer(request, error.status_code, text)
+    answer = _answer(request, error.status_code, text)
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 def _invalid(request: Request, error: Exception) -> Response:

@@ -14,11 +14,13 @@ class RequestError(RewardsError):
     Attributes:
         status: the HTTP status.
         code: one word for programs, where what happens next depends on it.
+        retry_after_seconds: after so long the same request may be taken.
 
     """
 
     status = 400
     code: str | None = None
+    retry_after_seconds: int | None = None
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -41,20 +43,26 @@ class SignInRefused(RequestError):  # noqa: N818 - the name says what happened
 
 
 class TooManyAttempts(RequestError):  # noqa: N818 - the name says what happened
-    """An e-mail failed to sign in too often.
-
-    Attributes:
-        retry_after_seconds: after so long the next attempt is checked.
-
-    """
+    """Sign-ins failed too often (api/users/attempts.py)."""
 
     status = 429
 
     def __init__(self, retry_after_seconds: int) -> None:
-        minutes = max(1, round(retry_after_seconds / 60))
+        minutes = round(retry_after_seconds / 60)
+        wait = (minutes, "minute") if minutes > 1 else (retry_after_seconds, "second")
         super().__init__(
-            f"Too many failed sign-ins. Please try again in {minutes} minute{'' if minutes == 1 else 's'}."
+            f"Too many failed sign-ins. Please try again in {wait[0]} {wait[1]}{'' if wait[0] == 1 else 's'}."
         )
+        self.retry_after_seconds = retry_after_seconds
+
+
+class TooBusy(RequestError):  # noqa: N818 - the name says what happened
+    """There is no room for this kind of work just now."""
+
+    status = 503
+
+    def __init__(self, text: str, retry_after_seconds: int) -> None:
+        super().__init__(text)
         self.retry_after_seconds = retry_after_seconds
 
 

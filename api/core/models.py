@@ -9,7 +9,20 @@ import datetime as dt
 from decimal import Decimal
 from typing import Final
 
-from sqlalchemy import BigInteger, Date, ForeignKey, Identity, Index, LargeBinary, Numeric, column, func, table, text
+from sqlalchemy import (
+    BigInteger,
+    Date,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    Numeric,
+    column,
+    func,
+    table,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from streams.postgres.models import Base
@@ -52,6 +65,48 @@ class User(Base):
     terms_conditions_accepted_at: Mapped[dt.datetime | None]
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+
+
+class UserSession(Base):
+    """A browser, or a program, that is signed in. Its cookie holds the token of which only the digest stands here."""
+
+    __tablename__ = "user_sessions"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    token_digest: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    """SHA-256: the token is long and random, so that nothing slower is needed."""
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    password_stamp: Mapped[str]
+    """Of the password hash that it was begun under (api/core/sessions.py): another one ends it."""
+    created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+    last_seen_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+    address: Mapped[str]
+    """Where the client was when it was last seen."""
+    browser: Mapped[str]
+    """The start of what it calls itself (User-Agent)."""
+
+
+class SignInFailures(Base):
+    """How many sign-ins have failed, a row for each that may fail: an account at an address, an address, an account."""
+
+    __tablename__ = "sign_in_failures"
+
+    key: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    """A digest, since an account's text is whatever somebody typed (api/users/attempts.py)."""
+    failures: Mapped[float] = mapped_column(Double)
+    """As of `failed_at`; it falls with time."""
+    failed_at: Mapped[dt.datetime] = mapped_column(index=True)
+    waits_until: Mapped[dt.datetime]
+
+
+class SignInAddress(Base):
+    """A network that an account has signed in from."""
+
+    __tablename__ = "sign_in_addresses"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    network: Mapped[str] = mapped_column(primary_key=True)
+    signed_in_at: Mapped[dt.datetime] = mapped_column(server_default=func.now(), index=True)
 
 
 class Division(Base):

@@ -26,6 +26,7 @@ CustomerId = Annotated[
 ]
 GroupId = Annotated[int, Path(ge=1, le=BIGINT_MAX, description="`reward_groups.id`")]
 RedemptionId = Annotated[int, Path(ge=1, le=BIGINT_MAX, description="`prize_redemptions.id`")]
+SessionId = Annotated[int, Path(ge=1, le=BIGINT_MAX, description="`id` of `/api/sessions`")]
 Before = Annotated[
     int | None, Query(ge=1, le=BIGINT_MAX, description="Entries with a lower id only: `next_before` of the page before")
 ]

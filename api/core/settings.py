@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 class WebSettings(BaseSettings):
@@ -24,11 +27,43 @@ class WebSettings(BaseSettings):
     timezone: str = "America/Denver"
     """Dates and times are shown in this zone; its date is the business date."""
 
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    """Addresses and networks, with commas between them, whose word is taken for whom they forward (`X-Forwarded-For`); or `none`."""
     session_hours: float = Field(default=12, gt=0)
     """A session ends so long after its sign-in."""
+    session_idle_hours: float = Field(default=2, gt=0)
+    """It ends so long after its last request by a person; a page that is left open keeps it no longer."""
+    sessions_per_account: int = Field(default=20, ge=1)
+    """A further sign-in ends the oldest of them."""
     sign_in_failures: int = Field(default=5, ge=1)
-    """After so many failed sign-ins within `sign_in_window_minutes` an e-mail has to wait."""
-    sign_in_window_minutes: float = Field(default=15, gt=0)
+    """After so many failed sign-ins an account has to wait at the address that they came from."""
+    sign_in_account_failures: int = Field(default=20, ge=1)
+    """After so many an account has to wait at all addresses that it has not signed in from before."""
+    sign_in_address_failures: int = Field(default=50, ge=1)
+    """After so many an address has to wait, whatever the account."""
+    sign_in_wait_seconds: float = Field(default=15, gt=0)
+    """The first wait; each further failure doubles it, up to the window."""
+    sign_in_window_minutes: float = Field(default=60, gt=0)
+    """Failures are forgotten evenly over so long."""
+    known_address_days: float = Field(default=180, gt=0)
+    """So long after its last sign-in from an address, an account is not known there any more."""
+    password_workers: int = Field(default=2, ge=1)
+    """So many passwords are checked at once; each takes 64 MiB."""
+    password_waiting: int = Field(default=20, ge=0)
+    """So many sign-ins wait for that; further ones are refused (503)."""
+    clear_minutes: float = Field(default=5, gt=0)
+    """What is over (sessions, failed sign-ins) is deleted so often."""
+
+    body_bytes: int = Field(default=256 * 1024, ge=64 * 1024)
+    """The most bytes of a request's body."""
+    header_seconds: float = Field(default=10, gt=0)
+    """A request's headers must have come so long after they could: since the connection was opened, or the answer before."""
+    body_seconds: float = Field(default=20, gt=0)
+    """Its body must have come so long after its headers."""
+    connections: int = Field(default=2_000, ge=10)
+    """The most connections at once."""
+    connections_per_address: int = Field(default=1_000, ge=10)
+    """The most connections of one address that is no trusted proxy."""
     database_connections: int = Field(default=20, ge=2)
     live_interval_ms: int = Field(default=100, ge=0)
     """Two live updates of the same page are at least so far apart; the first of a burst is sent at once."""
@@ -42,6 +77,23 @@ class WebSettings(BaseSettings):
     def _zone_exists(cls, value: str) -> str:
         ZoneInfo(value)
         return value
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _with_commas(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return () if value.strip() in {"", "none"} else tuple(one.strip() for one in value.split(","))
+
+    @property
+    def session_life(self) -> dt.timedelta:
+        """The longest time of a session."""
+        return dt.timedelta(hours=self.session_hours)
+
+    @property
+    def session_idle(self) -> dt.timedelta:
+        """The longest time that a session goes on without a request."""
+        return dt.timedelta(hours=self.session_idle_hours)
 
     @property
     def zone(self) -> ZoneInfo:

@@ -1,4 +1,4 @@
-"""Changes of users: signing in, which may replace a hash, and choosing a new password."""
+"""Changes of users and their sessions: what is written at a sign-in and with a new password, in the session that is given."""
 
 from __future__ import annotations
 
@@ -6,100 +6,59 @@ from fastapi import Request
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from api.core.accounts import Account, account_by_email, admit
-from api.core.errors import PasswordExpired, SignInRefused
+from api.core.accounts import Account, account_by_email
+from api.core.client import address_of
+from api.core.errors import SignInRefused
 from api.core.models import User
 from api.core.permissions import Viewer
-from api.core.sessions import stamp, start_session
-from api.users.attempts import SignInAttempts
-from api.users.passwords import (
-    check_new_password,
-    hash_password,
-    needs_new_hash,
-    password_matches,
-    spend_the_time_of_a_check,
-)
-
-WRONG = "The e-mail or the password is not right."
+from api.core.sessions import end_all, keep_sessions, start_session
+from api.users.attempts import Attempt, Attempts
 
 
-def sign_in(request: Request, session: Session, email: str, password: str) -> Viewer:
-    """Check the password and start a session.
-
-    Raises:
-        PasswordExpired: a new password has to be chosen first (api/users/renewal.py).
-        SignInRefused, AccountClosed, TooManyAttempts: as `check_password`.
-
-    """
-    account = check_password(request, session, email, password)
-    if account.password_expired:
-        raise PasswordExpired(account.id, stamp(request, account.password_hash))
-    password_hash = account.password_hash
-    if needs_new_hash(account.password_hash, account.password_salt):
-        password_hash = hash_password(password)
-        _replace_hash(session, account.id, old_hash=account.password_hash, new_hash=password_hash)
-    return start_session(request, account, password_hash)
-
-
-def check_password(request: Request, session: Session, email: str, password: str) -> Account:
-    """Return the account with this e-mail and password, whether or not the password has expired.
-
-    Raises:
-        TooManyAttempts: the e-mail has to wait.
-        SignInRefused: the e-mail is unknown or the password wrong (it does not say which), or the role has no access.
-        AccountClosed: the reward group is closed. Only somebody who knows the password is told.
-
-    """
-    attempts: SignInAttempts = request.app.state.attempts
-    attempts.begin(email)
+def begin_attempt(request: Request, session: Session, email: str) -> tuple[Account | None, Attempt]:
+    """Return the account with this e-mail, if there is one, and the attempt, counted as failed; raise `TooManyAttempts`."""
     account = account_by_email(session, email.strip())
-    if account is None:
-        spend_the_time_of_a_check(password)
-        raise SignInRefused(WRONG)
-    if not password_matches(password, account.password_hash, account.password_salt):
-        raise SignInRefused(WRONG)
-    attempts.succeeded(email)
-    admit(account)
-    return account
+    user_id = None if account is None else account.id
+    return account, _attempts(request).begin(session, email, address_of(request.scope), user_id)
 
 
-def choose_password(request: Request, session: Session, account: Account, new_password: str) -> Viewer:
-    """Store the new password of an account whose old one is known to be right, and sign in.
+def end_attempt(request: Request, session: Session, attempt: Attempt, account: Account) -> None:
+    """Take note that the password was right."""
+    _attempts(request).succeeded(session, attempt, account.id)
+
+
+def enter(request: Request, session: Session, account: Account, new_hash: str | None) -> Viewer:
+    """Start a session; keep the password under a new hash from now on, where there is one.
 
     Raises:
-        NewPasswordRefused: the password is not accepted; the text says why.
+        SignInRefused: the hash was replaced at the same moment.
+
+    """
+    if new_hash is None:
+        return start_session(request, session, account, account.password_hash)
+    _replace_hash(session, account, password_hash=new_hash, password_salt=None)
+    keep_sessions(request, session, account, new_hash)
+    return start_session(request, session, account, new_hash)
+
+
+def set_password(request: Request, session: Session, account: Account, new_hash: str) -> Viewer:
+    """Keep a password that its owner chose, which has not expired, and start a session; the account's others end.
+
+    Raises:
         SignInRefused: the password was changed at the same moment.
 
     """
-    check_new_password(
-        new_password, email=account.email, old_hash=account.password_hash, old_salt=account.password_salt
-    )
-    new_hash = hash_password(new_password)
-    if not _set_password(session, account.id, old_hash=account.password_hash, new_hash=new_hash):
-        raise SignInRefused("Your password was changed at the same moment. Please sign in.")
-    return start_session(request, account, new_hash)
+    _replace_hash(session, account, password_hash=new_hash, password_salt=None, password_expired=False)
+    end_all(session, account.id)
+    return start_session(request, session, account, new_hash)
 
 
-def replace_password(request: Request, session: Session, *, email: str, password: str, new_password: str) -> Viewer:
-    """Take the old password, expired or not, and a new one; raise as `check_password` and `choose_password` do."""
-    return choose_password(request, session, check_password(request, session, email, password), new_password)
+def _replace_hash(session: Session, account: Account, **values: object) -> None:
+    changed = update(User).where(User.id == account.id, User.password_hash == account.password_hash)
+    if session.scalar(changed.values(values).returning(User.id)) is None:
+        raise SignInRefused("Your password was changed at the same moment. Please sign in again.")
 
 
-def _replace_hash(session: Session, user_id: int, *, old_hash: str, new_hash: str) -> None:
-    """Keep a password under argon2 from now on, unless somebody has changed it meanwhile."""
-    session.execute(
-        update(User)
-        .where(User.id == user_id, User.password_hash == old_hash)
-        .values(password_hash=new_hash, password_salt=None)
-    )
-
-
-def _set_password(session: Session, user_id: int, *, old_hash: str, new_hash: str) -> bool:
-    """Keep a password that its owner chose, which has not expired; return False where the old hash is gone."""
-    changed = session.scalar(
-        update(User)
-        .where(User.id == user_id, User.password_hash == old_hash)
-        .values(password_hash=new_hash, password_salt=None, password_expired=False)
-        .returning(User.id)
-    )
-    return changed is not None
+def _attempts(request: Request) -> Attempts:
+    attempts: Attempts = request.app.state.attempts
+    return attempts

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.concurrency import run_in_threadpool
 
 from api.core import sessions
 from api.core.accounts import Account
@@ -17,14 +18,16 @@ from api.core.errors import (
     Forbidden,
     NewPasswordRefused,
     PasswordExpired,
+    RequestError,
     SignInRefused,
+    TooBusy,
     TooManyAttempts,
 )
 from api.core.parameters import LONGEST_CUSTOMER_ID
 from api.core.sessions import MaybeSignedIn, SignedIn
 from api.core.templating import page
 from api.groups.queries import group_members
-from api.users import commands, renewal
+from api.users import renewal, signing_in
 from api.users.passwords import SHORTEST
 
 router = APIRouter(include_in_schema=False)
@@ -57,35 +60,34 @@ def sign_in_form(request: Request, viewer: MaybeSignedIn, next: str = "/") -> Re
 
 
 @router.post("/sign-in", dependencies=[Depends(sessions.check_form_token)])
-def sign_in(
+async def sign_in(
     request: Request,
-    session: WriteSession,
     email: Annotated[str, Form(max_length=255)] = "",
     password: Annotated[str, Form(max_length=1000)] = "",
     next: Annotated[str, Form(max_length=LONGEST_ADDRESS)] = "/",  # noqa: A002 - the form's word
 ) -> Response:
     """Start a session, lead to a new password where it has expired, or show the form again with the reason."""
     try:
-        commands.sign_in(request, session, email, password)
+        await signing_in.sign_in(request, email, password)
     except PasswordExpired as expired:
         renewal.begin(request, expired)
         return RedirectResponse(f"/new-password?next={quote(local_address(next), safe='')}", 303)
-    except (SignInRefused, TooManyAttempts, AccountClosed) as refused:
-        return _sign_in_page(request, address=next, email=email, error=refused.text, status=refused.status)
+    except (SignInRefused, TooManyAttempts, TooBusy, AccountClosed) as refused:
+        return _sign_in_page(request, address=next, email=email, refused=refused)
     return RedirectResponse(local_address(next), 303)
 
 
 @router.post("/sign-out", dependencies=[Depends(sessions.check_form_token)])
-def sign_out(request: Request) -> Response:
+def sign_out(request: Request, session: WriteSession) -> Response:
     """End the session."""
-    sessions.sign_out(request)
+    sessions.end_session(request, session)
     return RedirectResponse("/sign-in", 303)
 
 
 @router.get("/new-password")
-def new_password_form(request: Request, session: ReadSession, next: str = "/") -> Response:  # noqa: A002 - the address's word
+def new_password_form(request: Request, next: str = "/") -> Response:  # noqa: A002 - the address's word
     """Show the form to a browser that gave the right password just now; any other has to sign in."""
-    account = renewal.marked_account(request, session)
+    account = renewal.read_marked_account(request)
     if account is None:
         return RedirectResponse(f"/sign-in?next={quote(local_address(next), safe='')}", 303)
     return _new_password_page(request, account, address=next)
@@ -93,21 +95,20 @@ def new_password_form(request: Request, session: ReadSession, next: str = "/") -
 
 # The fields have no limit of length here: a password that is too long is answered beside the field, like other faults.
 @router.post("/new-password", dependencies=[Depends(sessions.check_form_token)])
-def new_password(
+async def new_password(
     request: Request,
-    session: WriteSession,
     password: Annotated[str, Form()] = "",
     repeated: Annotated[str, Form()] = "",
     next: Annotated[str, Form(max_length=LONGEST_ADDRESS)] = "/",  # noqa: A002 - the form's word
 ) -> Response:
     """Store the new password and sign in, or show the form again with the reason."""
-    account = renewal.marked_account(request, session)
+    account = await run_in_threadpool(renewal.read_marked_account, request)
     if account is None:
-        return _sign_in_page(request, address=next, error=TOO_LATE, status=401)
+        return _sign_in_page(request, address=next, refused=SignInRefused(TOO_LATE))
     if password != repeated:
         return _new_password_page(request, account, address=next, repeated_error=NOT_THE_SAME)
     try:
-        commands.choose_password(request, session, account, password)
+        await signing_in.choose_password(request, account, password)
     except NewPasswordRefused as refused:
         return _new_password_page(request, account, address=next, error=refused.text)
     return RedirectResponse(local_address(next), 303)
@@ -121,12 +122,21 @@ def local_address(address: str) -> str:
 
 
 def _sign_in_page(
-    request: Request, *, address: str, email: str = "", error: str = "", status: int = 200
+    request: Request, *, address: str, email: str = "", refused: RequestError | None = None
 ) -> HTMLResponse:
     """Return the form, with the reason where somebody could not be signed in."""
-    return page(
-        request, "users/sign_in.html", None, status_code=status, next=local_address(address), email=email, error=error
+    answer = page(
+        request,
+        "users/sign_in.html",
+        None,
+        status_code=200 if refused is None else refused.status,
+        next=local_address(address),
+        email=email,
+        error="" if refused is None else refused.text,
     )
+    if refused is not None and refused.retry_after_seconds is not None:
+        answer.headers["Retry-After"] = str(refused.retry_after_seconds)
+    return answer
 
 
 def _new_password_page(

@@ -7,62 +7,69 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import threading
 from typing import Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from api.core.errors import NewPasswordRefused
+from api.users.guessing import guessable
 
 SHORTEST: Final = 12
 LONGEST: Final = 1000
-"""Characters of a new password. Only the length counts, as NIST SP 800-63B recommends, not which characters."""
+"""Characters of a new password. Which characters is free, as NIST SP 800-63B recommends; but it must be hard to guess."""
 _HASHER: Final = PasswordHasher()
 _NOBODY_HASH: Final = _HASHER.hash("nobody has this password")
-# One check takes 64 MiB and tens of milliseconds of a core: a flood of sign-ins must not use up the machine.
-_AT_ONCE: Final = threading.BoundedSemaphore(2)
 
 
 def hash_password(password: str) -> str:
     """Return the argon2id hash of a password as a PHC string."""
-    with _AT_ONCE:
-        return _HASHER.hash(_bytes(password))
+    return _HASHER.hash(_bytes(password))
 
 
-def password_matches(password: str, password_hash: str, salt: str | None) -> bool:
-    """Whether the password has this hash; with a salt the hash is legacy: hex SHA-256 of salt and password, UTF-8."""
-    if salt is not None:
-        digest = hashlib.sha256(_bytes(salt + password)).hexdigest()
-        # compare_digest refuses text that is not ASCII, and a legacy table may hold any text: bytes are compared.
-        return hmac.compare_digest(_bytes(digest), _bytes(password_hash.lower()))
-    with _AT_ONCE:
-        try:
-            return _HASHER.verify(password_hash, _bytes(password))
-        except (VerificationError, InvalidHashError):
-            return False
+def password_matches(password: str, password_hash: str | None, salt: str | None) -> bool:
+    """Whether the password has this hash; with a salt the hash is legacy: hex SHA-256 of salt and password, UTF-8.
+
+    It takes as long where there is no such account (None), or its hash is legacy: the time of an answer tells nothing.
+    """
+    if password_hash is None:
+        _verify(password, _NOBODY_HASH)
+        return False
+    if salt is None:
+        return _verify(password, password_hash)
+    _verify(password, _NOBODY_HASH)
+    digest = hashlib.sha256(_bytes(salt + password)).hexdigest()
+    # compare_digest refuses text that is not ASCII, and a legacy table may hold any text: bytes are compared.
+    return hmac.compare_digest(_bytes(digest), _bytes(password_hash.lower()))
 
 
 def check_new_password(password: str, *, email: str, old_hash: str, old_salt: str | None) -> None:
-    """Raise `NewPasswordRefused` where the password is too short, too long, the e-mail, or the old password."""
+    """Raise `NewPasswordRefused` where the password is too short, too long, the e-mail, easy to guess, or the old password."""
     if len(password) < SHORTEST:
         raise NewPasswordRefused(f"Please choose a password of at least {SHORTEST} characters.")
     if len(password) > LONGEST:
         raise NewPasswordRefused(f"A password can have at most {LONGEST:,} characters.")
     if password.strip().casefold() == email.strip().casefold():
         raise NewPasswordRefused("Your e-mail address cannot be your password.")
+    if told := guessable(password, email):
+        raise NewPasswordRefused(told)
     if password_matches(password, old_hash, old_salt):
         raise NewPasswordRefused("Please choose another password than your old one.")
-
-
-def spend_the_time_of_a_check(password: str) -> None:
-    """Take as long as a real check, so that the time does not show whether an e-mail is known."""
-    password_matches(password, _NOBODY_HASH, None)
 
 
 def needs_new_hash(password_hash: str, salt: str | None) -> bool:
     """Whether the hash is legacy, or argon2 with parameters of the past."""
     return salt is not None or _HASHER.check_needs_rehash(password_hash)
+
+
+def _verify(password: str, password_hash: str) -> bool:
+    try:
+        return _HASHER.verify(password_hash, _bytes(password))
+    except InvalidHashError:
+        _verify(password, _NOBODY_HASH)
+        return False
+    except VerificationError:
+        return False
 
 
 def _bytes(text: str) -> bytes:

@@ -11,9 +11,9 @@ import time
 from typing import Final
 
 from fastapi import Request
-from sqlalchemy.orm import Session
 
 from api.core.accounts import Account, account_by_id, admit
+from api.core.database import Database
 from api.core.errors import PasswordExpired, SignInRefused
 from api.core.sessions import stamp
 
@@ -27,8 +27,8 @@ def begin(request: Request, expired: PasswordExpired) -> None:
     request.session[MARK] = {"user": expired.user_id, "stamp": expired.stamp, "at": int(time.time())}
 
 
-def marked_account(request: Request, session: Session) -> Account | None:
-    """Return the account that may choose a new password now, or None.
+def read_marked_account(request: Request) -> Account | None:
+    """Return the account that may choose a new password now, or None. It blocks, on a connection that it gives back.
 
     Raises:
         AccountClosed: its reward group was closed meanwhile.
@@ -37,7 +37,9 @@ def marked_account(request: Request, session: Session) -> Account | None:
     mark = request.session.get(MARK)
     if not isinstance(mark, dict) or time.time() - mark["at"] > MARK_MINUTES * 60:
         return None
-    account = account_by_id(session, mark["user"])
+    database: Database = request.app.state.database
+    with database.read_sessions.begin() as session:
+        account = account_by_id(session, mark["user"])
     if account is None or not account.password_expired:
         return None
     if not hmac.compare_digest(stamp(request, account.password_hash), mark["stamp"]):

@@ -9,7 +9,7 @@ import re
 import httpx
 import pytest
 
-from api.users import commands, renewal
+from api.users import renewal, signing_in
 from streams.logs import formatter
 from tests.integration.api.conftest import PASSWORDS
 from tests.integration.api.ledger import Ledger
@@ -87,6 +87,7 @@ def test_legacy_user_whose_password_has_expired_chooses_a_new_one(
     [
         ("short", "short", "at least 12 characters", "password-error"),
         ("x" * 1001, "x" * 1001, "at most 1,000 characters", "password-error"),
+        ("passwordpassword", "passwordpassword", "This password is easy to guess", "password-error"),
         (MARIA.upper(), MARIA.upper(), "Your e-mail address", "password-error"),
         (GOOD, GOOD + "!", "The two passwords are not the same.", "repeated-error"),
         (GOOD, "", "The two passwords are not the same.", "repeated-error"),
@@ -221,7 +222,12 @@ def test_json_takes_the_old_password_and_a_new_one_and_signs_in(
 
 @pytest.mark.parametrize(
     ("new_password", "told"),
-    [("short", "at least 12"), ("x" * 1001, "at most 1,000"), (MARIA, "e-mail address")],
+    [
+        ("short", "at least 12"),
+        ("123456789012", "easy to guess"),
+        ("x" * 1001, "at most 1,000"),
+        (MARIA, "e-mail address"),
+    ],
 )
 def test_json_tells_why_a_new_password_is_not_taken(anybody: httpx.Client, new_password: str, told: str) -> None:
     body = {"email": MARIA, "password": PASSWORDS[MARIA], "new_password": new_password}
@@ -274,7 +280,7 @@ def test_password_that_changed_at_the_same_moment_is_not_overwritten(
             cursor.execute("UPDATE users SET password_hash = 'first' WHERE email = %s", (MARIA,))
         return f"second, of {len(password)}"
 
-    monkeypatch.setattr(commands, "hash_password", change_first)
+    monkeypatch.setattr(signing_in, "hash_password", change_first)
     body = {"email": MARIA, "password": PASSWORDS[MARIA], "new_password": GOOD}
     answer = anybody.post("/api/password", json=body)
     assert answer.status_code == 401

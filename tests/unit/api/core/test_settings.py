@@ -18,6 +18,28 @@ def test_unknown_zone_is_refused() -> None:
         WebSettings.model_validate(GOOD | {"timezone": "America/Nowhere"})
 
 
+@pytest.mark.parametrize(
+    ("value", "networks"),
+    [
+        ("none", []),
+        ("", []),
+        ("192.0.2.1", ["192.0.2.1/32"]),
+        (" 10.0.0.0/8, 2001:db8::/32", ["10.0.0.0/8", "2001:db8::/32"]),
+    ],
+)
+def test_trusted_proxies_are_addresses_and_networks(
+    value: str, networks: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REWARDS_TRUSTED_PROXIES", value)
+    assert [str(one) for one in WebSettings.model_validate(GOOD).trusted_proxies] == networks
+
+
+@pytest.mark.parametrize("value", ["proxy.example", "10.0.0.0/8;10.1.0.0/8", "10.0.0.1/8", ","])
+def test_trusted_proxies_that_are_none_are_refused(value: str) -> None:
+    with pytest.raises(ValidationError, match="trusted_proxies"):
+        WebSettings.model_validate(GOOD | {"trusted_proxies": value})
+
+
 def test_settings_show_no_secret() -> None:
     assert "hidden" not in repr(WebSettings.model_validate(GOOD))
 

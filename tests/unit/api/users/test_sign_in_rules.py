@@ -4,38 +4,10 @@ import hashlib
 
 import pytest
 
-from api.core.errors import NewPasswordRefused, TooManyAttempts
-from api.users.attempts import SignInAttempts
+from api.core.errors import NewPasswordRefused
+from api.users import passwords
 from api.users.pages import local_address
 from api.users.passwords import check_new_password, hash_password, needs_new_hash, password_matches
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_too_many_attempts_wait_until_the_window_has_passed() -> None:
-    clock = Clock()
-    attempts = SignInAttempts(failures=3, window_seconds=60, clock=clock)
-    for _ in range(3):
-        attempts.begin("Joe@Example.com")
-    with pytest.raises(TooManyAttempts) as refused:
-        attempts.begin(" joe@example.com ")
-    assert refused.value.retry_after_seconds == 61
-    attempts.begin("other@example.com")
-    clock.now += 60
-    attempts.begin("joe@example.com")
-
-
-def test_success_forgets_the_failures() -> None:
-    attempts = SignInAttempts(failures=2, window_seconds=60, clock=Clock())
-    for _ in range(5):
-        attempts.begin("joe@example.com")
-        attempts.succeeded("joe@example.com")
 
 
 def test_legacy_hash_matches_and_needs_a_new_one() -> None:
@@ -79,9 +51,47 @@ def test_new_password_that_is_not_taken_is_told_why(password: str, told: str) ->
         check(password)
 
 
-@pytest.mark.parametrize("password", ["aaaaaaaaaaaa", "é" * 12, "x" * 1000, "correct horse", "            "])
-def test_new_password_needs_length_alone(password: str) -> None:
+@pytest.mark.parametrize(
+    "password",
+    [
+        "aaaaaaaaaaaa", "é" * 12, "x" * 1000, "            ", "123456789012", "passwordpassword", "qwertyuiop[]",
+        "iloveyou12345", "maria.pena123", "sunroc rewards", "30.11.202630.11.2026",
+    ],
+)  # fmt: skip
+def test_new_password_that_is_easy_to_guess_is_refused(password: str) -> None:
+    with pytest.raises(NewPasswordRefused, match=r"easy to guess.*A few words that only you"):
+        check(password)
+
+
+@pytest.mark.parametrize(
+    "password", ["correct horse", "three peñas and a framer", "jHk38sdfh3kj!0", "aaZ9 kelp tundra " * 58]
+)
+def test_new_password_that_is_hard_to_guess_is_taken(password: str) -> None:
     check(password)
+
+
+@pytest.mark.parametrize(
+    ("password_hash", "salt"),
+    [(None, None), (hashlib.sha256(b"b2b2x").hexdigest(), "b2b2"), (hash_password("x"), None), ("no hash", None)],
+    ids=["unknown account", "legacy", "argon2", "no hash at all"],
+)
+def test_every_check_takes_the_time_of_one_argon2_check(
+    password_hash: str | None, salt: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[str] = []
+
+    class Counting:
+        def verify(self, one: str, password: bytes) -> bool:
+            if one.startswith("$argon2id$"):
+                checked.append(one)
+            return hasher.verify(one, password)
+
+    hasher = passwords._HASHER
+    monkeypatch.setattr(passwords, "_HASHER", Counting())
+    for password in ("x", "wrong"):
+        checked.clear()
+        password_matches(password, password_hash, salt)
+        assert len(checked) == 1
 
 
 def test_argon2_hash_matches_its_password_only() -> None:

@@ -10,11 +10,11 @@ from typing import Annotated, Final
 
 import typer
 
-from bench import backlog, latency, migration, page, quix, report
+from bench import backlog, latency, migration, page, quix, report, streams
 from bench.figures import Figure, Section, load_average, machine
 from bench.stack import started
 
-NAMES: Final = ("latency", "page", "backlog", "quix", "migration")
+NAMES: Final = ("latency", "page", "streams", "backlog", "quix", "migration")
 INVOICES: Final = 50_000
 
 
@@ -45,7 +45,7 @@ def main(
 
 
 def _measured(wanted: list[str], runs: int, *, quick: bool) -> Iterator[Section]:
-    if {"latency", "page"} & set(wanted):
+    if {"latency", "page", "streams"} & set(wanted):
         with started() as stack:
             # First, for the sample's groups have ids of their own choice.
             stack.command("api", "samples")
@@ -53,6 +53,8 @@ def _measured(wanted: list[str], runs: int, *, quick: bool) -> Iterator[Section]
                 yield latency.measure(stack, runs, 60 if quick else 400)
             if "page" in wanted:
                 yield page.measure(stack, runs, 20 if quick else 150)
+            if "streams" in wanted:
+                yield streams.measure(stack, runs)
     if {"backlog", "quix"} & set(wanted):
         with started("--only", backlog.UNITS) as stack:
             written = backlog.write(stack, 15_000 if quick else INVOICES)

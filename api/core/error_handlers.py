@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from api.core import sessions
-from api.core.errors import AccountClosed, RequestError, SignInRequired, TooManyAttempts
+from api.core.errors import AccountClosed, RequestError, SignInRequired
 from api.core.templating import page
 
 LOG = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ def _refused(request: Request, error: Exception) -> Response:
     if isinstance(error, AccountClosed):
         sessions.sign_out(request)
     answer = _answer(request, error.status, error.text, code=error.code)
-    if isinstance(error, TooManyAttempts):
+    if error.retry_after_seconds is not None:
         answer.headers["Retry-After"] = str(error.retry_after_seconds)
     return answer
 

@@ -84,17 +84,15 @@ def test_selection_stays_also_around_a_number_that_changes(page: Page, ledger: L
 
 
 def scroll_the_page(page: Page) -> Callable[[], Any]:
-    page.locator("#entries .entry").nth(20).scroll_into_view_if_needed()
-    page.mouse.wheel(0, 200)
-    page.wait_for_timeout(300)
-    page.locator("#entries .entry").nth(20).evaluate(MARK)
+    entry = page.locator("#entries .entry").nth(20)
+    entry.evaluate("element => { window.marked = element; element.scrollIntoView({block: 'center'}); }")
     return lambda: round(page.evaluate("() => window.marked.getBoundingClientRect().top"))
 
 
 def scroll_a_table(page: Page) -> Callable[[], Any]:
     page.set_viewport_size({"width": 330, "height": 800})
     table = page.locator("[data-section=companies] .scroll")
-    table.evaluate("element => { element.style.width = '12rem'; element.scrollLeft = 40; }")
+    table.evaluate("element => { element.parentElement.style.width = '12rem'; element.scrollLeft = 40; }")
     assert table.evaluate("element => element.scrollLeft") == 40
     return lambda: table.evaluate("element => element.scrollLeft")
 

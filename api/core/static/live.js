@@ -155,20 +155,35 @@
     svg.addEventListener("pointerleave", () => { figure.classList.remove("reading"); output.textContent = ""; });
   }
 
+  // What the reader looks at stays where it is, whatever comes above it: what has the focus, or else what is in the middle of the window.
+  function inPlace(change) {
+    const inView = (element) => element.getBoundingClientRect().bottom > 0 && element.getBoundingClientRect().top < innerHeight;
+    const focused = overview.contains(document.activeElement) && inView(document.activeElement) ? document.activeElement : null;
+    const middle = document.elementFromPoint(innerWidth / 2, innerHeight / 2);
+    const anchor = scrollY > 0 ? focused || (middle && middle.closest("li, tr, p, figure")) : null;
+    const top = anchor && anchor.getBoundingClientRect().top;
+    change();
+    if (anchor && anchor.isConnected) scrollBy({ top: anchor.getBoundingClientRect().top - top, behavior: "instant" });
+  }
+
   function hear({ state: told, update, ended }) {
     if (told) connection = told;
     if (ended) connection = "ended";
     if (update) {
       note(update);
-      setNumbers(update.numbers);
-      setSections(update.sections);
-      addEntries(update.entries, update);
+      inPlace(() => {
+        setNumbers(update.numbers);
+        setSections(update.sections);
+        addEntries(update.entries, update);
+      });
     }
     show();
     // The site says what has become of the access: it shows the sign-in, or that there is no access.
     if (ended) location.reload();
   }
 
+  // A browser's own anchor may be in the other column.
+  document.documentElement.style.overflowAnchor = "none";
   setInterval(() => { show(); sayBalance(); }, 1000);
   show();
   readChart();

@@ -81,7 +81,7 @@ def create_app(settings: WebSettings, cipher: FieldCipher) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        running = {asyncio.create_task(one.run()) for one in (listener, freshness)}
+        running = {asyncio.create_task(run()) for run in (listener.run, freshness.run)}
         yield
         for task in running:
             task.cancel()

@@ -84,16 +84,14 @@ def _run(stack: BenchStack, customers: list[str]) -> _Run:
     customer = _signed_in(site, LOGIN.email, LOGIN.password)
     paths = [f"/customers/{name}/events" for name in customers]
 
-    async def opened() -> tuple[list[OpenedStream], list[float]]:
-        async with open_streams(site, paths, administrator) as found:
-            until_shown = len(pages)
+    async def run() -> _Run:
+        async with open_streams(site, paths, administrator) as opened:
+            meanwhile = len(pages)
             await asyncio.sleep(SETTLED_SECONDS)
-            return found, pages[until_shown:]
+            return _Run(opened, pages[:meanwhile], pages[meanwhile:])
 
     with _asking(f"{site}/customers/{CUSTOMER}", customer) as pages:
-        found, settled = asyncio.run(opened())
-        meanwhile = pages[: -len(settled)]
-    return _Run(found, meanwhile, settled)
+        return asyncio.run(run())
 
 
 @contextmanager
@@ -130,4 +128,4 @@ def _signed_in(site: str, email: str, password: str) -> str:
         headers={"Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=60) as answer:
-        return "; ".join(one.partition(";")[0] for one in answer.headers.get_all("Set-Cookie"))
+        return "; ".join(one.partition(";")[0] for one in answer.headers.get_all("Set-Cookie") or ())

@@ -16,7 +16,7 @@ class RequestError(RewardsError):
     Attributes:
         status: the HTTP status.
         code: one word for programs, where what happens next depends on it.
-        retry_after_seconds: when to try again, where that is known.
+        retry_after_seconds: after so long the same request may be taken.
 
     """
 

@@ -111,10 +111,11 @@ def test_worker_that_stands_shows_on_the_open_page_until_it_has_caught_up(
     # Under its supervisor's eyes: it may start the worker anew before the test lets it go on.
     worker = psutil.Process(stack.process("worker")["pid"])
     document, number = f"E2E-{secrets.token_hex(4)}", 9_000_000_000 + secrets.randbelow(1_000_000_000)
-    due_on = dt.date.fromisoformat(stack.status["business_date"]) + dt.timedelta(days=30)
+    today = dt.date.fromisoformat(stack.status["business_date"])
+    due_on = today + dt.timedelta(days=30)
     worker.suspend()
     try:
-        warehouse.execute(INSERT, (number, due_on, True, False, document, "10.00", due_on, CUSTOMER))
+        warehouse.execute(INSERT, (number, today, True, False, document, "1250.99", due_on, CUSTOMER))
         expect(page.locator("#live")).to_have_text(re.compile(r"^Catching up, \d+ s behind$"), timeout=20_000)
         expect(page.locator("[data-section=pending-list]")).not_to_contain_text(document)
     finally:

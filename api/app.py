@@ -17,8 +17,9 @@ from api.core.clearing import clear_regularly
 from api.core.database import Database
 from api.core.encryption import FieldCipher
 from api.core.error_handlers import add_error_handlers
+from api.core.freshness import Freshness
 from api.core.listener import Listener
-from api.core.live import Live
+from api.core.live import Live, Pace
 from api.core.middleware import BoundedBody, Edge
 from api.core.server import Server, configuration
 from api.core.settings import WebSettings
@@ -69,25 +70,34 @@ def create_app(settings: WebSettings, cipher: FieldCipher) -> FastAPI:
     """Return the app, which connects to the database when it is started. The cipher reads personal details."""
     database = Database(settings.database_url.get_secret_value(), connections=settings.database_connections)
     live = Live(
-        interval_seconds=settings.live_interval_ms / 1000,
-        beat_seconds=settings.live_beat_seconds,
-        page_seconds=settings.live_minutes * 60,
+        database.read_sessions.begin,
+        Pace(
+            interval_seconds=settings.live_interval_ms / 1000,
+            beat_seconds=settings.live_beat_seconds,
+            page_seconds=settings.live_minutes * 60,
+            authorize_seconds=settings.live_authorize_seconds,
+            behind_seconds=settings.live_behind_seconds,
+            first_reads=settings.live_first_reads,
+            streams=settings.live_streams,
+        ),
     )
     attempts = Attempts(settings)
     password_work = PasswordWork(workers=settings.password_workers, waiting=settings.password_waiting)
     listener = Listener(settings.database_url.get_secret_value(), live.changed, live.connected)
+    freshness = Freshness(database.read_sessions.begin, live.aged)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         clear = (partial(sessions.delete_expired, settings=settings), attempts.delete_forgotten)
-        tasks = {
+        running = {
             asyncio.create_task(listener.run()),
+            asyncio.create_task(freshness.run()),
             asyncio.create_task(clear_regularly(database, clear, settings.clear_minutes * 60)),
         }
         yield
-        for task in tasks:
+        for task in running:
             task.cancel()
-        await asyncio.wait(tasks)
+        await asyncio.wait(running)
         password_work.close()
         database.close()
 

@@ -10,11 +10,11 @@ from typing import Annotated, Final
 
 import typer
 
-from bench import backlog, latency, migration, page, quix, report, sign_ins
+from bench import backlog, latency, migration, page, quix, report, sign_ins, streams
 from bench.figures import Figure, Section, load_average, machine
 from bench.stack import started
 
-NAMES: Final = ("latency", "page", "sign-ins", "backlog", "quix", "migration")
+NAMES: Final = ("latency", "page", "sign-ins", "streams", "backlog", "quix", "migration")
 INVOICES: Final = 50_000
 
 
@@ -45,7 +45,7 @@ def main(
 
 
 def _measured(wanted: list[str], runs: int, *, quick: bool) -> Iterator[Section]:
-    if {"latency", "page", "sign-ins"} & set(wanted):
+    if {"latency", "page", "sign-ins", "streams"} & set(wanted):
         with started() as stack:
             # First, for the sample's groups have ids of their own choice.
             stack.command("api", "samples")
@@ -55,6 +55,8 @@ def _measured(wanted: list[str], runs: int, *, quick: bool) -> Iterator[Section]
                 yield page.measure(stack, runs, 20 if quick else 150)
             if "sign-ins" in wanted:
                 yield sign_ins.measure(stack, runs, 5 if quick else 20)
+            if "streams" in wanted:
+                yield streams.measure(stack, runs)
     if {"backlog", "quix"} & set(wanted):
         with started("--only", backlog.UNITS) as stack:
             written = backlog.write(stack, 15_000 if quick else INVOICES)

@@ -5,6 +5,8 @@ api/core/error_handlers.py makes answers of them.
 
 from __future__ import annotations
 
+import random
+
 from streams.errors import RewardsError, SettingsError
 
 
@@ -113,6 +115,16 @@ class NotFound(RequestError):  # noqa: N818 - the HTTP status's name
     """There is nothing here."""
 
     status = 404
+
+
+class TooManyPages(RequestError):  # noqa: N818 - the name says what happened
+    """So many live pages are open, or come at once, that this one has to wait. Chance spreads when they try again."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("Many pages are open just now. Please try again in a moment.")
+        self.retry_after_seconds = random.randint(2, 6)  # noqa: S311 - spreads, and guards nothing
 
 
 class FieldKeysError(SettingsError, ValueError):

@@ -43,3 +43,4 @@ After = Annotated[
     Query(max_length=LONGEST_CUSTOMER_ID, pattern=r"^[^\x00]*$", description="`next_after` of the page before"),
 ]
 Limit = Annotated[int, Query(ge=1, le=500, description="The most rows of a page")]
+Once = Annotated[bool, Query(description="Answer the newest state once, as JSON, instead of a stream of updates")]

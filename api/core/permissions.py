@@ -72,4 +72,4 @@ class Viewer:
 
 
 SITE: Final = Viewer(0, "", "The site itself", Role.ADMINISTRATOR, None)
-"""Reads a subject once for all pages that are open on it. Each page's own viewer was checked when it was opened."""
+"""Reads a subject once for all pages that are open on it. Each page's own viewer is asked for on the same snapshot (live_reads.py)."""

@@ -70,7 +70,15 @@ class WebSettings(BaseSettings):
     live_beat_seconds: float = Field(default=5, gt=0, lt=15)
     """After so long without an update an open page is sent a sign of life; it gives up after 15 s of silence."""
     live_minutes: float = Field(default=5, gt=0)
-    """A live connection ends after so long; the page connects again and is authorised again."""
+    """A live connection ends after so long at most; the page connects again."""
+    live_authorize_seconds: float = Field(default=10, gt=0)
+    """Whoever has an open page is authorised again at each update, and so often where there is none."""
+    live_streams: int = Field(default=1_000, ge=1)
+    """So many live connections at once; further pages ask every few seconds instead."""
+    live_first_reads: int = Field(default=2, ge=1)
+    """Of pages that are opened at once, so many are read for at a time."""
+    live_behind_seconds: float = Field(default=8, gt=5)
+    """Points that are older are shown as such. The sources tell every 5 s that nothing came, so less would be wrong."""
 
     @field_validator("timezone")
     @classmethod

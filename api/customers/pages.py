@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 from api.core.database import ReadSession
 from api.core.events import live_events
 from api.core.formatting import points
-from api.core.live import Picture
-from api.core.parameters import After, Before, CustomerId, Search
-from api.core.permissions import SITE
+from api.core.parameters import After, Before, CustomerId, Once, Search
+from api.core.permissions import SITE, Viewer
+from api.core.pictures import Picture
 from api.core.sessions import SignedIn
 from api.core.templating import page, render_part
 from api.customers.queries import CustomerOverview, find_customers, read_customer, require_customer
@@ -47,16 +47,16 @@ def customers(request: Request, viewer: SignedIn, session: ReadSession, q: Searc
 
 
 @router.get("/{customer_master_id:path}/events")
-def customer_events(
-    request: Request, viewer: SignedIn, session: ReadSession, customer_master_id: CustomerId
-) -> Response:
+async def customer_events(request: Request, customer_master_id: CustomerId, *, once: Once = False) -> Response:
     """Stream live updates of a customer's page."""
-    require_customer(session, viewer, customer_master_id)
+
+    def may_see(session: Session, viewer: Viewer) -> None:
+        require_customer(session, viewer, customer_master_id)
 
     def read(session: Session) -> Picture:
         return _picture(request.app.state.templates, read_customer(session, SITE, customer_master_id))
 
-    return live_events(request, f"customer {customer_master_id}", read)
+    return await live_events(request, f"customer {customer_master_id}", may_see, read, once=once)
 
 
 @router.get("/{customer_master_id:path}")

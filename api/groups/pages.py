@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from api.core.database import ReadSession
 from api.core.events import live_events
 from api.core.formatting import points
-from api.core.live import Picture
-from api.core.parameters import Before, GroupId
-from api.core.permissions import SITE
+from api.core.parameters import Before, GroupId, Once
+from api.core.permissions import SITE, Viewer
+from api.core.pictures import Picture
 from api.core.sessions import SignedIn
 from api.core.templating import page, render_part
 from api.entries.pages import chart_part, entry_parts
@@ -23,14 +23,16 @@ router = APIRouter(prefix="/groups", include_in_schema=False)
 
 
 @router.get("/{reward_group_id}/events")
-def group_events(request: Request, viewer: SignedIn, reward_group_id: GroupId) -> Response:
+async def group_events(request: Request, reward_group_id: GroupId, *, once: Once = False) -> Response:
     """Stream live updates of a reward group's page."""
-    viewer.require_group(reward_group_id)
+
+    def may_see(_session: Session, viewer: Viewer) -> None:
+        viewer.require_group(reward_group_id)
 
     def read(session: Session) -> Picture:
         return _picture(request.app.state.templates, read_group(session, SITE, reward_group_id))
 
-    return live_events(request, f"group {reward_group_id}", read)
+    return await live_events(request, f"group {reward_group_id}", may_see, read, once=once)
 
 
 @router.get("/{reward_group_id}")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
+import re
 import secrets
 from collections.abc import Iterator
 from typing import Any
 
+import psutil
 import psycopg2
 import pytest
 from playwright.sync_api import Page, expect
@@ -54,11 +57,10 @@ def _enrol(stack: Any) -> None:
     stack.wait()
 
 
-def test_payment_by_sql_changes_the_balance_on_the_open_page(
-    stack: Any, warehouse: psycopg2.extensions.cursor, page: Page
-) -> None:
+def _opened(stack: Any, page: Page) -> str:
+    """Open the customer's page, signed in and live; return the site's address."""
     _enrol(stack)
-    site = stack.status["web"]
+    site: str = stack.status["web"]
     page.goto(f"{site}/sign-in")
     page.fill("#email", LOGIN.email)
     page.fill("#password", LOGIN.password)
@@ -67,6 +69,13 @@ def test_payment_by_sql_changes_the_balance_on_the_open_page(
     # Other tests may have put more members into the group, whose page comes first then.
     page.goto(f"{site}/customers/{CUSTOMER}")
     expect(page.locator("#live")).to_have_attribute("data-state", "live", timeout=15_000)
+    return site
+
+
+def test_payment_by_sql_changes_the_balance_on_the_open_page(
+    stack: Any, warehouse: psycopg2.extensions.cursor, page: Page
+) -> None:
+    site = _opened(stack, page)
     page.evaluate("window.sameDocument = true")
 
     document = f"E2E-{secrets.token_hex(4)}"
@@ -93,3 +102,24 @@ def test_payment_by_sql_changes_the_balance_on_the_open_page(
     else:
         pytest.fail("the page and /api do not agree on the balance")
     assert page.evaluate("window.sameDocument") is True
+
+
+def test_worker_that_stands_shows_on_the_open_page_until_it_has_caught_up(
+    stack: Any, warehouse: psycopg2.extensions.cursor, page: Page
+) -> None:
+    _opened(stack, page)
+    # Under its supervisor's eyes: it may start the worker anew before the test lets it go on.
+    worker = psutil.Process(stack.process("worker")["pid"])
+    document, number = f"E2E-{secrets.token_hex(4)}", 9_000_000_000 + secrets.randbelow(1_000_000_000)
+    today = dt.date.fromisoformat(stack.status["business_date"])
+    due_on = today + dt.timedelta(days=30)
+    worker.suspend()
+    try:
+        warehouse.execute(INSERT, (number, today, True, False, document, "1250.99", due_on, CUSTOMER))
+        expect(page.locator("#live")).to_have_text(re.compile(r"^Catching up, \d+ s behind$"), timeout=20_000)
+        expect(page.locator("[data-section=pending-list]")).not_to_contain_text(document)
+    finally:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            worker.resume()
+    expect(page.locator("[data-section=pending-list]")).to_contain_text(document, timeout=60_000)
+    expect(page.locator("#live")).to_have_text("Live", timeout=60_000)

@@ -21,6 +21,12 @@ NOTE_CHANGES = """
 """
 
 
+@pytest.fixture(autouse=True)
+def _stream_that_keeps_up(ledger: Ledger) -> None:
+    """As far as the watermarks say, of which the pages are told."""
+    ledger.watermarks(-86_400)
+
+
 def sign_in(page: Page, site: str, email: str, address: str = "/") -> None:
     page.goto(f"{site}/sign-in?next={address}")
     page.fill("#email", email)

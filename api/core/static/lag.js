@@ -1,4 +1,4 @@
-// Reads the consumer lag again every second. Says so when the answers stay away.
+// Reads the consumer lag again every second. Says so when the answers stay away. morph.js leaves the reader where it is.
 "use strict";
 (() => {
   const lag = document.getElementById("lag");
@@ -13,12 +13,13 @@
   async function read() {
     try {
       const answer = await fetch(lag.dataset.address, { cache: "no-store", redirect: "manual", signal: AbortSignal.timeout(5000) });
-      if (answer.status === 401 || answer.type === "opaqueredirect") {
+      // The site says what has become of the access.
+      if ([401, 403].includes(answer.status) || answer.type === "opaqueredirect") {
         location.reload();
         return;
       }
       if (!answer.ok) throw new Error(`status ${answer.status}`);
-      lag.innerHTML = await answer.text();
+      morph(lag, await answer.text());
       const stale = lag.querySelector("[data-stale]");
       show(stale ? "stale" : "live", stale ? "No measurement" : "Live");
     } catch {

@@ -1,16 +1,67 @@
-// Keeps an overview's page as the server sees it. The server sends what differs: numbers as text, sections and log entries as HTML.
+// Shows an overview's page as the server sees it. The server sends what differs: numbers as text, sections and log entries as HTML.
+// connection.js brings the updates, morph.js puts a section's new HTML in place.
 "use strict";
 (() => {
   const overview = document.getElementById("overview");
   const live = document.getElementById("live");
   const list = document.getElementById("entries");
-  const states = { live: "Live", connecting: "Connecting…", reconnecting: "Reconnecting…" };
+  const balance = document.getElementById("balance");
+  const texts = {
+    connecting: "Connecting…", live: "Live", behind: "Catching up", unknown: "Age of the points not known", polling: "Updated every 10 s",
+    reconnecting: "Reconnecting…", paused: "Paused", ended: "No access any more",
+  };
   const MOST_ENTRIES = 200;
+  const UNSAID_MS = 2000;
+  const SAID_EVERY_MS = 15000;
 
-  function show(state) {
-    if (live.dataset.state === state) return;
-    live.dataset.state = state;
-    live.querySelector(".text").textContent = states[state];
+  // What is known of the page: how it is connected, whether the site hears of changes, and since when the points are behind.
+  let connection = "connecting";
+  let hearsChanges = true;
+  let behindSince = null; // 0: current; null: not known
+  let found = { state: "", since: 0 };
+  let balanceSaidAt = 0;
+  let balanceSaid = balance.textContent;
+
+  function state() {
+    if (connection === "lost" || (connection === "streaming" && !hearsChanges)) return "reconnecting";
+    if (connection !== "streaming" && connection !== "polling") return connection;
+    if (behindSince === null) return "unknown";
+    if (behindSince) return "behind";
+    return connection === "polling" ? "polling" : "live";
+  }
+
+  function duration(seconds) {
+    if (seconds < 120) return `${seconds} s`;
+    if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
+    return seconds < 172800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86400)} days`;
+  }
+
+  // The state is a status that screen readers say: what is over within moments is not said, and neither is each second.
+  function show() {
+    const now = state();
+    if (now !== found.state) found = { state: now, since: Date.now() };
+    const mayPass = ["reconnecting", "polling"].includes(now);
+    if (live.dataset.state !== now && (!mayPass || Date.now() - found.since >= UNSAID_MS)) {
+      live.dataset.state = now;
+      live.querySelector(".text").textContent = texts[now];
+    }
+    const behind = live.dataset.state === "behind" && behindSince;
+    const detail = behind ? `, ${duration(Math.round((Date.now() - behindSince) / 1000))} behind` : "";
+    const element = live.querySelector(".detail");
+    if (element.textContent !== detail) element.textContent = detail;
+  }
+
+  // A balance may change many times a second: its newest value is said every few seconds.
+  function sayBalance() {
+    if (balance.textContent === balanceSaid || Date.now() - balanceSaidAt < SAID_EVERY_MS) return;
+    balanceSaid = balance.textContent;
+    balanceSaidAt = Date.now();
+    document.getElementById("said").textContent = `Balance ${balanceSaid} points`;
+  }
+
+  function note(update) {
+    if ("live" in update) hearsChanges = update.live;
+    if ("behind" in update) behindSince = update.behind && Date.now() - update.behind * 1000;
   }
 
   function flash(element) {
@@ -19,12 +70,14 @@
     element.classList.add("changed");
   }
 
-  function setNumbers(numbers, first) {
+  function setNumbers(numbers) {
     for (const [name, text] of Object.entries(numbers || {})) {
       for (const element of document.querySelectorAll(`[data-number="${name}"]`)) {
         if (element.textContent === text) continue;
-        element.textContent = text;
-        if (!first) flash(element);
+        // The text itself changes, so that a selection around it stays.
+        if (element.firstChild) element.firstChild.nodeValue = text;
+        else element.textContent = text;
+        flash(element);
       }
     }
   }
@@ -32,10 +85,7 @@
   function setSections(sections) {
     for (const [name, html] of Object.entries(sections || {})) {
       const element = document.querySelector(`[data-section="${name}"]`);
-      if (!element) continue;
-      const open = [...element.querySelectorAll("details")].map((details) => details.open);
-      element.innerHTML = html;
-      element.querySelectorAll("details").forEach((details, i) => { details.open = Boolean(open[i]); });
+      if (element) morph(element, html);
     }
     if (sections && sections.chart) readChart();
   }
@@ -51,9 +101,10 @@
     const shown = new Set([...list.children].map((element) => Number(element.dataset.id)));
     const overlaps = entries.some((entry) => shown.has(entry.id));
     if (shown.size && (update.gap || (update.all && !overlaps))) {
-      // More came than one update carries: the list would have a hole, so it is read again as a whole.
-      location.reload();
-      return;
+      // More came than one update carries: the list would have a hole, so it begins anew with the newest.
+      list.replaceChildren();
+      shown.clear();
+      showOlder();
     }
     for (const entry of [...entries].reverse()) {
       if (shown.has(entry.id)) continue;
@@ -67,20 +118,31 @@
     trim();
   }
 
+  function showOlder() {
+    document.getElementById("older").parentElement.hidden = false;
+  }
+
   function trim() {
     const older = document.getElementById("older");
-    while (list.children.length > MOST_ENTRIES) list.lastElementChild.remove();
-    if (older && list.lastElementChild) older.href = older.href.replace(/before=\d+/, `before=${list.lastElementChild.dataset.id}`);
+    while (list.children.length > MOST_ENTRIES && !list.lastElementChild.contains(document.activeElement)) {
+      list.lastElementChild.remove();
+      showOlder();
+    }
+    older.href = older.href.replace(/before=\d+/, `before=${list.lastElementChild.dataset.id}`);
   }
+
+  let readFigure = null;
 
   function readChart() {
     const figure = overview.querySelector("figure.chart");
-    if (!figure) return;
-    const steps = JSON.parse(figure.dataset.steps);
+    // An update leaves the figure in its place: what is read is what it shows then.
+    if (!figure || figure === readFigure) return;
+    readFigure = figure;
     const svg = figure.querySelector("svg");
     const cursor = svg.querySelector(".cursor");
     const output = figure.querySelector("output");
     svg.addEventListener("pointermove", (event) => {
+      const steps = JSON.parse(figure.dataset.steps);
       const box = svg.getBoundingClientRect();
       const x = ((event.clientX - box.left) / box.width) * 1000;
       const step = [...steps].reverse().find((one) => one[2] <= x) || steps[0];
@@ -93,37 +155,37 @@
     svg.addEventListener("pointerleave", () => { figure.classList.remove("reading"); output.textContent = ""; });
   }
 
-  let source = null;
-  let heard = 0;
-
-  function connect() {
-    if (source) source.close();
-    source = new EventSource(overview.dataset.events);
-    source.addEventListener("update", (event) => {
-      heard = Date.now();
-      const update = JSON.parse(event.data);
-      setNumbers(update.numbers, false);
-      setSections(update.sections);
-      addEntries(update.entries, update);
-      show(update.live ? "live" : "reconnecting");
-    });
-    source.addEventListener("beat", () => { heard = Date.now(); });
-    source.onerror = () => {
-      show("reconnecting");
-      // The browser tries again by itself unless the server refused; a refusal means that the session may have ended.
-      if (source.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 3000);
-    };
+  // What the reader looks at stays where it is, whatever comes above it: what has the focus, or else what is in the middle of the window.
+  function inPlace(change) {
+    const inView = (element) => element.getBoundingClientRect().bottom > 0 && element.getBoundingClientRect().top < innerHeight;
+    const focused = overview.contains(document.activeElement) && inView(document.activeElement) ? document.activeElement : null;
+    const middle = document.elementFromPoint(innerWidth / 2, innerHeight / 2);
+    const anchor = scrollY > 0 ? focused || (middle && middle.closest("li, tr, p, figure")) : null;
+    const top = anchor && anchor.getBoundingClientRect().top;
+    change();
+    if (anchor && anchor.isConnected) scrollBy({ top: anchor.getBoundingClientRect().top - top, behavior: "instant" });
   }
 
-  // A connection that died without a word is noticed by the beats that stay away.
-  setInterval(() => {
-    if (heard && Date.now() - heard > 15000) {
-      show("reconnecting");
-      heard = Date.now();
-      connect();
+  function hear({ state: told, update, ended }) {
+    if (told) connection = told;
+    if (ended) connection = "ended";
+    if (update) {
+      note(update);
+      inPlace(() => {
+        setNumbers(update.numbers);
+        setSections(update.sections);
+        addEntries(update.entries, update);
+      });
     }
-  }, 1000);
+    show();
+    // The site says what has become of the access: it shows the sign-in, or that there is no access.
+    if (ended) location.reload();
+  }
 
+  // A browser's own anchor may be in the other column.
+  document.documentElement.style.overflowAnchor = "none";
+  setInterval(() => { show(); sayBalance(); }, 1000);
+  show();
   readChart();
-  connect();
+  keepConnected(overview.dataset.events, hear);
 })();

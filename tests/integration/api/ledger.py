@@ -19,10 +19,12 @@ from streams.postgres.models import (
     CustomerPoints,
     CustomerRewardGroup,
     Invoice,
+    PartitionProgress,
     PointEntry,
     RewardGroup,
     RewardGroupTotals,
 )
+from streams.topics import INVOICES, MEMBERSHIPS, PARTITIONS
 
 TODAY = dt.date(2026, 5, 1)
 FACTS = {
@@ -153,6 +155,20 @@ class Ledger:
         } | values  # fmt: skip
         with self.writing() as session:
             session.execute(insert(ConsumerLag).values(row))
+
+    def watermarks(self, age_seconds: float, *, partition: int | None = None) -> None:
+        """The watermarks that have come by, of all partitions or of one of the invoices'; below 0 they stay current for so long."""
+        places = [(topic.name, number) for topic in (INVOICES, MEMBERSHIPS) for number in range(PARTITIONS)]
+        if partition is not None:
+            places = [(INVOICES.name, partition)]
+        marked_at = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=age_seconds)
+        rows = [{"topic": topic, "partition": number, "marked_at": marked_at} for topic, number in places]
+        with self.writing() as session:
+            session.execute(
+                insert(PartitionProgress)
+                .values(rows)
+                .on_conflict_do_update(index_elements=["topic", "partition"], set_={"marked_at": marked_at})
+            )
 
     @staticmethod
     def _add(session: Session, model: Any, key: dict[str, Any], column: str, amount: int) -> None:

@@ -43,7 +43,7 @@ class Stream:
                     break
                 if line.startswith("event: "):
                     event = line[7:]
-                elif line.startswith("data: ") and event == "update":
+                elif line.startswith("data: ") and event in {"update", "end"}:
                     self.updates.put(json.loads(line[6:]))
         self.closed.set()
 

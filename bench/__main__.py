@@ -10,11 +10,11 @@ from typing import Annotated, Final
 
 import typer
 
-from bench import backlog, latency, migration, page, quix, report
+from bench import backlog, latency, migration, page, pages, quix, report
 from bench.figures import Figure, Section, load_average, machine
 from bench.stack import started
 
-NAMES: Final = ("latency", "page", "backlog", "quix", "migration")
+NAMES: Final = ("latency", "page", "pages", "backlog", "quix", "migration")
 INVOICES: Final = 50_000
 
 
@@ -53,6 +53,10 @@ def _measured(wanted: list[str], runs: int, *, quick: bool) -> Iterator[Section]
                 yield latency.measure(stack, runs, 60 if quick else 400)
             if "page" in wanted:
                 yield page.measure(stack, runs, 20 if quick else 150)
+    if "pages" in wanted:
+        with started("--only", pages.UNITS) as stack:
+            stack.command("api", "samples")
+            yield pages.measure(stack, runs, quick=quick)
     if {"backlog", "quix"} & set(wanted):
         with started("--only", backlog.UNITS) as stack:
             written = backlog.write(stack, 15_000 if quick else INVOICES)

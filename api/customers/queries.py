@@ -116,7 +116,7 @@ def read_customer(
     # The chart shows the same balance as the number above it: the group's, where there is one.
     of_balance = standing.scope if standing.group is None else LogScope(reward_group_id=standing.group.id)
     return CustomerOverview(
-        **{name.name: getattr(standing, name.name) for name in fields(standing)},
+        **{field.name: getattr(standing, field.name) for field in fields(standing)},
         points_by_day=points_by_day(session, viewer, of_balance),
         entries=log_entries(session, viewer, standing.scope, before=before, limit=LOG_PAGE + 1),
     )
@@ -174,26 +174,15 @@ def _company_totals(session: Session, customer_master_id: str) -> list[CompanyTo
 def _unsettled(session: Session, customer_master_id: str, limit: int) -> list[OpenInvoice]:
     """Return the customer's invoices that are not settled, the earliest due first."""
     rows = session.execute(
-        select(
-            Invoice.company,
-            Invoice.document,
-            Invoice.billed,
-            Invoice.paid,
-            Invoice.open,
-            Invoice.due_on,
-            Invoice.deadline_on,
-            Invoice.pending,
-            Invoice.at_risk,
-            Invoice.at_risk_on,
-        )
+        select(*(getattr(Invoice, field.name) for field in fields(OpenInvoice)))
         .where(
             Invoice.customer_master_id == customer_master_id,
             _UNSETTLED,
         )
         .order_by(Invoice.due_on.asc().nulls_last(), Invoice.document, Invoice.id)
         .limit(limit)
-    ).mappings()
-    return [OpenInvoice(**row) for row in rows]
+    )
+    return [OpenInvoice(*row) for row in rows]
 
 
 def _count_unsettled(session: Session, customer_master_id: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, ColumnElement, and_, cast, func, select, union_all
@@ -14,24 +14,6 @@ from streams.postgres.models import PointEntry
 
 LOG_PAGE: Final = 25
 """A page shows so many entries at a time."""
-_COLUMNS: Final = (
-    PointEntry.id,
-    PointEntry.reward_group_id,
-    PointEntry.customer_master_id,
-    PointEntry.company,
-    PointEntry.document,
-    PointEntry.kind,
-    PointEntry.stage,
-    PointEntry.points_before,
-    PointEntry.points_after,
-    PointEntry.delta,
-    PointEntry.effective_on,
-    PointEntry.recorded_at,
-    PointEntry.cause,
-    PointEntry.cause_data,
-    PointEntry.committed_at,
-    PointEntry.facts,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +51,9 @@ class Entry:
     facts: dict[str, Any]
 
 
+_COLUMNS: Final = tuple(getattr(PointEntry, field.name) for field in fields(Entry))
+
+
 def log_entries(
     session: Session, viewer: Viewer, scope: LogScope, *, before: int | None = None, limit: int = LOG_PAGE
 ) -> list[Entry]:
@@ -85,8 +70,7 @@ def log_entries(
         part = select(*_COLUMNS).where(condition).order_by(PointEntry.id.desc()).limit(limit)
         parts.append(part if before is None else part.where(PointEntry.id < before))
     newest = union_all(*(select(part.subquery()) for part in parts)).subquery("newest")
-    rows = session.execute(select(newest).order_by(newest.c.id.desc()).limit(limit)).mappings()
-    return [Entry(**row) for row in rows]
+    return [Entry(*row) for row in session.execute(select(newest).order_by(newest.c.id.desc()).limit(limit))]
 
 
 def points_by_day(session: Session, viewer: Viewer, scope: LogScope) -> list[tuple[dt.date, int]]:

@@ -64,13 +64,16 @@ def log_entries(
 
     """
     viewer.require_group(scope.reward_group_id)
-    # Each part is a piece of an index in the order that is wanted; one condition with OR in it would read all of a large group's entries.
+    # The ids are pieces of indexes in the order that is wanted. One condition with OR would read all of a large group's entries, and whole
+    # rows might be looked for along the primary key: past everybody's entries, where this log's are old.
     parts = []
     for condition in _conditions(scope):
-        part = select(*_COLUMNS).where(condition).order_by(PointEntry.id.desc()).limit(limit)
+        part = select(PointEntry.id).where(condition).order_by(PointEntry.id.desc()).limit(limit)
         parts.append(part if before is None else part.where(PointEntry.id < before))
-    newest = union_all(*(select(part.subquery()) for part in parts)).subquery("newest")
-    return [Entry(*row) for row in session.execute(select(newest).order_by(newest.c.id.desc()).limit(limit))]
+    ids = union_all(*(select(part.subquery()) for part in parts)).subquery("ids")
+    newest = select(ids.c.id).order_by(ids.c.id.desc()).limit(limit).subquery("newest")
+    query = select(*_COLUMNS).join(newest, newest.c.id == PointEntry.id).order_by(PointEntry.id.desc())
+    return [Entry(*row) for row in session.execute(query)]
 
 
 def points_by_day(session: Session, viewer: Viewer, scope: LogScope) -> list[tuple[dt.date, int]]:

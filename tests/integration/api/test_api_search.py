@@ -78,7 +78,8 @@ def test_id_is_found_by_its_beginning_and_from_each_sign(found: Found, ledger: L
 
 
 @pytest.mark.parametrize(
-    "text", ["%", "_", "\\", "'", '"', "🙂", "a%", "*", ":*", "x" * 2000, "ü" * 2000, "é 🙂 " * 500, "\u0301", "\u202e"]
+    "text",
+    ["%", "_", "\\", "''", '"', "🙂", "a%", "*", ":*", "x" * 2000, "ü" * 2000, "é 🙂 " * 500, "\u0301", "\u202e"],
 )
 def test_odd_text_finds_nothing_or_is_no_word_at_all(found: Found, text: str) -> None:
     nothing_but_marks = not unicodedata.normalize("NFKD", text).strip("\u0301")

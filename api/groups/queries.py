@@ -16,7 +16,7 @@ from api.core.permissions import Viewer
 from api.entries.queries import LOG_PAGE, Entry, LogScope, log_entries, points_by_day
 from streams.postgres.models import CustomerPoints, CustomerRewardGroup, RewardGroup
 
-MEMBERS_PAGE: Final = 50
+MEMBERS_PAGE: Final = 25
 """A page shows so many customers of a group at a time."""
 
 _GROUPS: Final = (

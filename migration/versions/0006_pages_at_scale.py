@@ -148,6 +148,7 @@ def _indexes() -> None:
         postgresql_where=sa.text("customer_master_id IS NULL"),
     )
     op.create_index("ix_invoices_unsettled", "invoices", ["customer_master_id", "due_on"], postgresql_where=UNSETTLED)
+    op.create_index("ix_dead_letters_status_id", "dead_letters", ["status", "id"])
     op.drop_index("ix_customers_reward_groups_reward_group_id", "customers_reward_groups")
     op.create_index(
         "ix_customers_reward_groups_reward_group_id_customer_master_id",

@@ -10,11 +10,11 @@ from typing import Annotated, Final
 
 import typer
 
-from bench import backlog, latency, migration, page, quix, report, sign_ins, streams
+from bench import backlog, latency, migration, page, pages, quix, report, sign_ins, streams
 from bench.figures import Figure, Section, load_average, machine
 from bench.stack import started
 
-NAMES: Final = ("latency", "page", "sign-ins", "streams", "backlog", "quix", "migration")
+NAMES: Final = ("latency", "page", "pages", "sign-ins", "streams", "backlog", "quix", "migration")
 INVOICES: Final = 50_000
 
 
@@ -57,6 +57,10 @@ def _measured(wanted: list[str], runs: int, *, quick: bool) -> Iterator[Section]
                 yield sign_ins.measure(stack, runs, 5 if quick else 20)
             if "streams" in wanted:
                 yield streams.measure(stack, runs)
+    if "pages" in wanted:
+        with started("--only", pages.UNITS) as stack:
+            stack.command("api", "samples")
+            yield pages.measure(stack, runs, quick=quick)
     if {"backlog", "quix"} & set(wanted):
         with started("--only", backlog.UNITS) as stack:
             written = backlog.write(stack, 15_000 if quick else INVOICES)

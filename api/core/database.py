@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, cast
 
+import orjson
 from fastapi import Depends, Request
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import make_url
@@ -32,6 +33,7 @@ class Database:
             pool_pre_ping=True,
             # A logged error shows the SQL without its values: one may be a password hash.
             hide_parameters=True,
+            json_deserializer=orjson.loads,
             connect_args={
                 "application_name": "rewards-api",
                 "connect_timeout": CONNECT_TIMEOUT_SECONDS,

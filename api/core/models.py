@@ -18,6 +18,7 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     Numeric,
+    Text,
     column,
     func,
     table,
@@ -131,6 +132,17 @@ class Customer(Base):
     division_id: Mapped[int | None] = mapped_column(ForeignKey("divisions.id"))
     customer_master_id: Mapped[str | None] = mapped_column(index=True)
     status: Mapped[str | None]
+
+
+class SearchTerm(Base):
+    """By what the list finds a customer that takes part: words of its group's name and of its id, folded. Triggers keep them."""
+
+    __tablename__ = "search_terms"
+    __table_args__ = (Index(None, "term", "customer_master_id"),)
+
+    customer_master_id: Mapped[str] = mapped_column(primary_key=True)
+    term: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
+    """Sorted by its bytes, so that a beginning is a range."""
 
 
 class RewardFavorite(Base):

@@ -35,7 +35,7 @@ Search = Annotated[
     Query(
         max_length=LONGEST_CUSTOMER_ID,
         pattern=r"^[^\x00]*$",
-        description="Part of a customer_master_id or of a group's name",
+        description="Beginnings of words of a customer_master_id or of its group's name, in any order, case and accents aside",
     ),
 ]
 After = Annotated[

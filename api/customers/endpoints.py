@@ -18,6 +18,7 @@ from api.customers.schemas import (
     InvoiceOut,
     PendingOut,
 )
+from api.customers.search import find_customers
 from api.entries.schemas import EntriesOut, page_of_entries
 from api.groups.schemas import GroupTotals
 
@@ -29,7 +30,7 @@ def customers(
     viewer: SignedIn, session: ReadSession, q: Search = "", after: After = "", limit: Limit = 50
 ) -> CustomersOut:
     """Show customers that take part, by customer_master_id: the office sees all, a customer those of its group."""
-    found = queries.find_customers(session, viewer, text=q.strip(), after=after, limit=limit + 1)
+    found = find_customers(session, viewer, text=q.strip(), after=after, limit=limit + 1)
     return CustomersOut(
         customers=[CustomerListed.model_validate(row) for row in found[:limit]],
         next_after=found[limit - 1].customer_master_id if len(found) > limit else None,
@@ -48,8 +49,8 @@ def customer_entries(
 
 @router.get("/{customer_master_id:path}", responses=NOT_FOUND)
 def customer(viewer: SignedIn, session: ReadSession, customer_master_id: CustomerId) -> CustomerOut:
-    """Show a customer's totals by company, what is pending, what is at risk, and its open invoices."""
-    overview = queries.read_customer(session, viewer, customer_master_id)
+    """Show a customer's totals by company, what is pending, what is at risk, and its open invoices, those due first."""
+    overview = queries.read_standing(session, viewer, customer_master_id)
     return CustomerOut(
         customer_master_id=customer_master_id,
         as_of=overview.as_of,
@@ -72,5 +73,6 @@ def customer(viewer: SignedIn, session: ReadSession, customer_master_id: Custome
             for row in overview.invoices
             if row.at_risk
         ],
+        invoice_count=overview.invoice_count,
         open_invoices=[InvoiceOut.model_validate(row) for row in overview.invoices if row.open > 0],
     )

@@ -17,9 +17,10 @@ from api.core.permissions import SITE, Viewer
 from api.core.pictures import Picture
 from api.core.sessions import SignedIn
 from api.core.templating import page, render_part
-from api.customers.queries import CustomerOverview, find_customers, read_customer, require_customer
+from api.customers.queries import CustomerOverview, read_customer, require_customer, watched_customers
+from api.customers.search import find_customers
 from api.entries.pages import chart_part, entry_parts
-from api.entries.queries import LOG_PAGE, log_entries
+from api.entries.queries import LOG_PAGE
 
 router = APIRouter(prefix="/customers", include_in_schema=False)
 
@@ -54,7 +55,8 @@ async def customer_events(request: Request, customer_master_id: CustomerId, *, o
         require_customer(session, viewer, customer_master_id)
 
     def read(session: Session) -> Picture:
-        return _picture(request.app.state.templates, read_customer(session, SITE, customer_master_id))
+        overview = read_customer(session, SITE, customer_master_id)
+        return _picture(request.app.state.templates, overview, watched_customers(session, SITE, overview))
 
     return await live_events(request, f"customer {customer_master_id}", may_see, read, once=once)
 
@@ -64,26 +66,23 @@ def customer(
     request: Request, viewer: SignedIn, session: ReadSession, customer_master_id: CustomerId, before: Before = None
 ) -> HTMLResponse:
     """Show a customer's page; `before` shows older entries of its log."""
-    overview = read_customer(session, viewer, customer_master_id)
-    entries = overview.entries
-    if before is not None:
-        entries = log_entries(session, viewer, overview.scope, before=before, limit=LOG_PAGE + 1)
+    overview = read_customer(session, viewer, customer_master_id, before=before)
     return page(
         request,
         "customers/customer.html",
         viewer,
         overview=overview,
         picture=_picture(request.app.state.templates, overview),
-        entries=entries,
+        entries=overview.entries,
         before=before,
         page_size=LOG_PAGE,
     )
 
 
-def _picture(environment: Environment, overview: CustomerOverview) -> Picture:
-    """Return the parts of the page that change while it is open."""
+def _picture(environment: Environment, overview: CustomerOverview, watches: frozenset[str] | None = None) -> Picture:
+    """Return the parts of the page that change while it is open; without `watches` for the page itself, which renders its own entries."""
     return Picture(
-        watches=frozenset({overview.customer_master_id, *(member.customer_master_id for member in overview.members)}),
+        watches=watches or frozenset(),
         numbers={
             "balance": points(overview.balance),
             "redeemable": points(0 if overview.group is None else overview.group.redeemable),
@@ -99,5 +98,5 @@ def _picture(environment: Environment, overview: CustomerOverview) -> Picture:
             "chart": chart_part(environment, overview.points_by_day, overview.as_of),
             "as-of": render_part(environment, "core/_components.html", "as_of", date=overview.as_of),
         },
-        entries=entry_parts(environment, overview.entries, names=False),
+        entries=[] if watches is None else entry_parts(environment, overview.entries, names=False),
     )

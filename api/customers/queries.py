@@ -1,36 +1,28 @@
-"""Reads customers: the list of those that take part, and all that one customer's page shows."""
+"""Reads a customer: all that its page shows."""
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
+from typing import Final
 
-from sqlalchemy import BigInteger, cast, exists, func, or_, select, true
+from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from api.core.business_date import business_date
 from api.core.errors import NotFound
 from api.core.permissions import Viewer
 from api.entries.queries import LOG_PAGE, Entry, LogScope, log_entries, points_by_day
-from api.groups.queries import Group, Member, group_members, group_of_customer
-from streams.postgres.models import CustomerPoints, CustomerRewardGroup, Invoice, RewardGroup
+from api.groups.queries import Group, count_members, group_of_customer, member_ids
+from streams.postgres.models import CustomerPoints, Invoice
 
-MOST_INVOICES = 500
-"""A page lists so many open invoices at most, the earliest due."""
-
-
-@dataclass(frozen=True, slots=True)
-class CustomerRow:
-    """A customer that takes part, as a list shows it; points over all companies."""
-
-    customer_master_id: str
-    reward_group_id: int
-    group_name: str
-    group_status: str
-    enrolled_on: dt.date
-    points: int
-    pending: int
+INVOICES_PAGE: Final = 50
+"""A page lists so many invoices that are not settled, those due first."""
+MOST_INVOICES: Final = 500
+"""JSON lists so many."""
+_UNSETTLED: Final = or_(Invoice.open > 0, Invoice.pending != 0, Invoice.at_risk != 0)
+"""As in the index of those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +52,20 @@ class OpenInvoice:
 
 
 @dataclass(frozen=True, slots=True)
-class CustomerOverview:
-    """All that a customer's page shows, read on one snapshot."""
+class CustomerStanding:
+    """What a customer has, apart from its history, read on one snapshot."""
 
     customer_master_id: str
     group: Group | None
     enrolled_on: dt.date | None
-    members: list[Member]
-    """The members of its reward group, the customer among them."""
+    member_count: int
+    """Customers of its reward group, itself among them; 0 where it is in none."""
     companies: list[CompanyTotals]
     invoices: list[OpenInvoice]
+    """Those due first of the ones that are not settled."""
+    invoice_count: int
+    """Of those that are not settled."""
     as_of: dt.date | None
-    points_by_day: list[tuple[dt.date, int]]
-    """They add up to the balance."""
-    entries: list[Entry]
-    """One more than LOG_PAGE where there are older ones."""
 
     @property
     def earned(self) -> int:
@@ -102,55 +93,14 @@ class CustomerOverview:
         return _scope(self.customer_master_id, self.group)
 
 
-def find_customers(
-    session: Session, viewer: Viewer, *, text: str = "", after: str = "", limit: int = 50
-) -> list[CustomerRow]:
-    """Return customers by customer_master_id: the office sees all, a customer those of its reward group.
+@dataclass(frozen=True, slots=True)
+class CustomerOverview(CustomerStanding):
+    """All that a customer's page shows, read on one snapshot."""
 
-    Args:
-        session: reads only.
-        viewer: the user that asks.
-        text: part of a customer_master_id or of a group's name, in any case; empty finds all.
-        after: the last customer_master_id of the page before (keyset paging).
-        limit: the most rows.
-
-    """
-    if not viewer.is_office and viewer.reward_group_id is None:
-        return []
-    total = (
-        select(
-            cast(func.coalesce(func.sum(CustomerPoints.points), 0), BigInteger).label("points"),
-            cast(func.coalesce(func.sum(CustomerPoints.pending), 0), BigInteger).label("pending"),
-        )
-        .where(CustomerPoints.customer_master_id == CustomerRewardGroup.customer_master_id)
-        .lateral("total")
-    )
-    query = (
-        select(
-            CustomerRewardGroup.customer_master_id,
-            RewardGroup.id.label("reward_group_id"),
-            RewardGroup.name.label("group_name"),
-            RewardGroup.status.label("group_status"),
-            CustomerRewardGroup.enrolled_at.label("enrolled_on"),
-            total.c.points,
-            total.c.pending,
-        )
-        .join(RewardGroup, RewardGroup.id == CustomerRewardGroup.reward_group_id)
-        .join(total, true())
-        .where(CustomerRewardGroup.customer_master_id > after)
-        .order_by(CustomerRewardGroup.customer_master_id)
-        .limit(limit)
-    )
-    if text:
-        query = query.where(
-            or_(
-                CustomerRewardGroup.customer_master_id.icontains(text, autoescape=True),
-                RewardGroup.name.icontains(text, autoescape=True),
-            )
-        )
-    if not viewer.is_office:
-        query = query.where(CustomerRewardGroup.reward_group_id == viewer.reward_group_id)
-    return [CustomerRow(**row) for row in session.execute(query).mappings()]
+    points_by_day: list[tuple[dt.date, int]]
+    """They add up to the balance."""
+    entries: list[Entry]
+    """One more than LOG_PAGE where there are older ones."""
 
 
 def require_customer(session: Session, viewer: Viewer, customer_master_id: str) -> None:
@@ -158,26 +108,44 @@ def require_customer(session: Session, viewer: Viewer, customer_master_id: str) 
     group_of_customer(session, viewer, customer_master_id)
 
 
-def read_customer(session: Session, viewer: Viewer, customer_master_id: str) -> CustomerOverview:
-    """Return a customer's overview; raise `Forbidden`, or `NotFound` where nothing is known of it."""
+def read_customer(
+    session: Session, viewer: Viewer, customer_master_id: str, *, before: int | None = None
+) -> CustomerOverview:
+    """Return a customer's overview, with the entries of its log below `before`; raise as `read_standing`."""
+    standing = read_standing(session, viewer, customer_master_id, invoices=INVOICES_PAGE)
+    # The chart shows the same balance as the number above it: the group's, where there is one.
+    of_balance = standing.scope if standing.group is None else LogScope(reward_group_id=standing.group.id)
+    return CustomerOverview(
+        **{field.name: getattr(standing, field.name) for field in fields(standing)},
+        points_by_day=points_by_day(session, viewer, of_balance),
+        entries=log_entries(session, viewer, standing.scope, before=before, limit=LOG_PAGE + 1),
+    )
+
+
+def read_standing(
+    session: Session, viewer: Viewer, customer_master_id: str, *, invoices: int = MOST_INVOICES
+) -> CustomerStanding:
+    """Return what a customer has, with so many invoices; raise `Forbidden`, or `NotFound` where nothing is known of it."""
     found = group_of_customer(session, viewer, customer_master_id)
     if found is None and not _is_known(session, customer_master_id):
         raise NotFound(f"There is no customer {customer_master_id}.")
     group, enrolled_on = found or (None, None)
-    scope = _scope(customer_master_id, group)
-    # The chart shows the same balance as the number above it: the group's, where there is one.
-    balance_scope = scope if group is None else LogScope(reward_group_id=group.id)
-    return CustomerOverview(
+    return CustomerStanding(
         customer_master_id=customer_master_id,
         group=group,
         enrolled_on=enrolled_on,
-        members=[] if group is None else group_members(session, viewer, group.id),
+        member_count=0 if group is None else count_members(session, viewer, group.id),
         companies=_company_totals(session, customer_master_id),
-        invoices=_open_invoices(session, customer_master_id),
+        invoices=_unsettled(session, customer_master_id, invoices),
+        invoice_count=_count_unsettled(session, customer_master_id),
         as_of=business_date(session),
-        points_by_day=points_by_day(session, viewer, balance_scope),
-        entries=log_entries(session, viewer, scope, limit=LOG_PAGE + 1),
     )
+
+
+def watched_customers(session: Session, viewer: Viewer, overview: CustomerOverview) -> frozenset[str]:
+    """Return the customers whose changes may change what the page shows: all of its reward group; raise `Forbidden`."""
+    shared = [] if overview.group is None else member_ids(session, viewer, overview.group.id)
+    return frozenset({overview.customer_master_id, *shared})
 
 
 def customer_entries(
@@ -203,29 +171,24 @@ def _company_totals(session: Session, customer_master_id: str) -> list[CompanyTo
     return [CompanyTotals(**row) for row in rows]
 
 
-def _open_invoices(session: Session, customer_master_id: str) -> list[OpenInvoice]:
+def _unsettled(session: Session, customer_master_id: str, limit: int) -> list[OpenInvoice]:
     """Return the customer's invoices that are not settled, the earliest due first."""
     rows = session.execute(
-        select(
-            Invoice.company,
-            Invoice.document,
-            Invoice.billed,
-            Invoice.paid,
-            Invoice.open,
-            Invoice.due_on,
-            Invoice.deadline_on,
-            Invoice.pending,
-            Invoice.at_risk,
-            Invoice.at_risk_on,
-        )
+        select(*(getattr(Invoice, field.name) for field in fields(OpenInvoice)))
         .where(
             Invoice.customer_master_id == customer_master_id,
-            or_(Invoice.open > 0, Invoice.pending != 0, Invoice.at_risk != 0),
+            _UNSETTLED,
         )
         .order_by(Invoice.due_on.asc().nulls_last(), Invoice.document, Invoice.id)
-        .limit(MOST_INVOICES)
-    ).mappings()
-    return [OpenInvoice(**row) for row in rows]
+        .limit(limit)
+    )
+    return [OpenInvoice(*row) for row in rows]
+
+
+def _count_unsettled(session: Session, customer_master_id: str) -> int:
+    return session.scalars(
+        select(func.count()).where(Invoice.customer_master_id == customer_master_id, _UNSETTLED)
+    ).one()
 
 
 def _is_known(session: Session, customer_master_id: str) -> bool:

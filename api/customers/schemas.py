@@ -84,6 +84,8 @@ class CustomerOut(BaseModel):
     pending: int
     at_risk: int
     companies: list[CompanyOut]
+    invoice_count: int
+    """Of invoices that are not settled; the lists have at most 500 of them, those due first."""
     pending_invoices: list[PendingOut]
     at_risk_invoices: list[AtRiskOut]
     open_invoices: list[InvoiceOut]

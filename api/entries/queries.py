@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, and_, cast, func, select, union_all
 from sqlalchemy.orm import Session
 
 from api.core.permissions import Viewer
@@ -51,6 +51,9 @@ class Entry:
     facts: dict[str, Any]
 
 
+_COLUMNS: Final = tuple(getattr(PointEntry, field.name) for field in fields(Entry))
+
+
 def log_entries(
     session: Session, viewer: Viewer, scope: LogScope, *, before: int | None = None, limit: int = LOG_PAGE
 ) -> list[Entry]:
@@ -61,46 +64,34 @@ def log_entries(
 
     """
     viewer.require_group(scope.reward_group_id)
-    query = select(
-        PointEntry.id,
-        PointEntry.reward_group_id,
-        PointEntry.customer_master_id,
-        PointEntry.company,
-        PointEntry.document,
-        PointEntry.kind,
-        PointEntry.stage,
-        PointEntry.points_before,
-        PointEntry.points_after,
-        PointEntry.delta,
-        PointEntry.effective_on,
-        PointEntry.recorded_at,
-        PointEntry.cause,
-        PointEntry.cause_data,
-        PointEntry.committed_at,
-        PointEntry.facts,
-    ).where(_belongs(scope))
-    if before is not None:
-        query = query.where(PointEntry.id < before)
-    rows = session.execute(query.order_by(PointEntry.id.desc()).limit(limit)).mappings()
-    return [Entry(**row) for row in rows]
+    # The ids are pieces of indexes in the order that is wanted. One condition with OR would read all of a large group's entries, and whole
+    # rows might be looked for along the primary key: past everybody's entries, where this log's are old.
+    parts = []
+    for condition in _conditions(scope):
+        part = select(PointEntry.id).where(condition).order_by(PointEntry.id.desc()).limit(limit)
+        parts.append(part if before is None else part.where(PointEntry.id < before))
+    ids = union_all(*(select(part.subquery()) for part in parts)).subquery("ids")
+    newest = select(ids.c.id).order_by(ids.c.id.desc()).limit(limit).subquery("newest")
+    query = select(*_COLUMNS).join(newest, newest.c.id == PointEntry.id).order_by(PointEntry.id.desc())
+    return [Entry(*row) for row in session.execute(query)]
 
 
 def points_by_day(session: Session, viewer: Viewer, scope: LogScope) -> list[tuple[dt.date, int]]:
     """Return the sum of the entries that take effect on each day, by day, without days that have none; raise `Forbidden`."""
     viewer.require_group(scope.reward_group_id)
+    parts = (select(PointEntry.effective_on, PointEntry.delta).where(condition) for condition in _conditions(scope))
+    entries = union_all(*parts).subquery("entries")
+    points = cast(func.sum(entries.c.delta), BigInteger)
     rows = session.execute(
-        select(PointEntry.effective_on, func.sum(PointEntry.delta))
-        .where(_belongs(scope))
-        .group_by(PointEntry.effective_on)
-        .order_by(PointEntry.effective_on)
+        select(entries.c.effective_on, points).group_by(entries.c.effective_on).order_by(entries.c.effective_on)
     )
-    return [(day, int(points)) for day, points in rows]
+    return [(day, points) for day, points in rows]
 
 
-def _belongs(scope: LogScope) -> ColumnElement[bool]:
+def _conditions(scope: LogScope) -> list[ColumnElement[bool]]:
+    """Return which entries belong to the log; no entry meets two of them."""
+    of_group = PointEntry.reward_group_id == scope.reward_group_id
     if scope.customer_master_id is None:
-        return PointEntry.reward_group_id == scope.reward_group_id
+        return [of_group]
     own = PointEntry.customer_master_id == scope.customer_master_id
-    if scope.reward_group_id is None:
-        return own
-    return or_(own, and_(PointEntry.reward_group_id == scope.reward_group_id, PointEntry.customer_master_id.is_(None)))
+    return [own] if scope.reward_group_id is None else [own, and_(of_group, PointEntry.customer_master_id.is_(None))]

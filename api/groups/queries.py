@@ -16,6 +16,9 @@ from api.core.permissions import Viewer
 from api.entries.queries import LOG_PAGE, Entry, LogScope, log_entries, points_by_day
 from streams.postgres.models import CustomerPoints, CustomerRewardGroup, RewardGroup
 
+MEMBERS_PAGE: Final = 25
+"""A page shows so many customers of a group at a time."""
+
 _GROUPS: Final = (
     select(
         RewardGroup.id,
@@ -59,32 +62,50 @@ class GroupOverview:
     """All that a reward group's page shows, read on one snapshot."""
 
     group: Group
+    member_count: int
     members: list[Member]
+    """By customer_master_id, a page of them; one more than MEMBERS_PAGE where there are further ones."""
+    at_risk: int
+    """What the next stages would take from all of its customers' invoices (negative or 0)."""
     as_of: dt.date | None
     points_by_day: list[tuple[dt.date, int]]
     entries: list[Entry]
     """One more than LOG_PAGE where there are older ones."""
 
-    @property
-    def scope(self) -> LogScope:
-        """The log that belongs to it."""
-        return LogScope(reward_group_id=self.group.id)
+
+def read_group(
+    session: Session, viewer: Viewer, reward_group_id: int, *, before: int | None = None, members_after: str = ""
+) -> GroupOverview:
+    """Return a reward group's overview; raise `Forbidden`, or `NotFound` where there is no such group.
+
+    Args:
+        session: reads only.
+        viewer: the user that asks.
+        reward_group_id: the group.
+        before: the entries of its log below this one.
+        members_after: the last customer of the page of members before.
+
+    """
+    group = read_totals(session, viewer, reward_group_id)
+    scope = LogScope(reward_group_id=reward_group_id)
+    return GroupOverview(
+        group=group,
+        member_count=count_members(session, viewer, reward_group_id),
+        members=group_members(session, viewer, reward_group_id, after=members_after, limit=MEMBERS_PAGE + 1),
+        at_risk=_at_risk(session, reward_group_id),
+        as_of=business_date(session),
+        points_by_day=points_by_day(session, viewer, scope),
+        entries=log_entries(session, viewer, scope, before=before, limit=LOG_PAGE + 1),
+    )
 
 
-def read_group(session: Session, viewer: Viewer, reward_group_id: int) -> GroupOverview:
-    """Return a reward group's overview; raise `Forbidden`, or `NotFound` where there is no such group."""
+def read_totals(session: Session, viewer: Viewer, reward_group_id: int) -> Group:
+    """Return a reward group with its balance alone; raise as `read_group`."""
     viewer.require_group(reward_group_id)
     group = session.execute(_GROUPS.where(RewardGroup.id == reward_group_id)).mappings().one_or_none()
     if group is None:
         raise NotFound(f"There is no reward group {reward_group_id}.")
-    scope = LogScope(reward_group_id=reward_group_id)
-    return GroupOverview(
-        group=Group(**group),
-        members=group_members(session, viewer, reward_group_id),
-        as_of=business_date(session),
-        points_by_day=points_by_day(session, viewer, scope),
-        entries=log_entries(session, viewer, scope, limit=LOG_PAGE + 1),
-    )
+    return Group(**group)
 
 
 def group_of_customer(session: Session, viewer: Viewer, customer_master_id: str) -> tuple[Group, dt.date] | None:
@@ -108,9 +129,18 @@ def group_of_customer(session: Session, viewer: Viewer, customer_master_id: str)
     return Group(**values), enrolled_on
 
 
-def group_members(session: Session, viewer: Viewer, reward_group_id: int) -> list[Member]:
-    """Return the members of a reward group by customer_master_id; raise `Forbidden`."""
+def group_members(
+    session: Session, viewer: Viewer, reward_group_id: int, *, after: str = "", limit: int = MEMBERS_PAGE
+) -> list[Member]:
+    """Return the members of a reward group by customer_master_id, those behind `after` (keyset paging); raise `Forbidden`."""
     viewer.require_group(reward_group_id)
+    found = (
+        select(CustomerRewardGroup.customer_master_id, CustomerRewardGroup.enrolled_at)
+        .where(CustomerRewardGroup.reward_group_id == reward_group_id, CustomerRewardGroup.customer_master_id > after)
+        .order_by(CustomerRewardGroup.customer_master_id)
+        .limit(limit)
+        .subquery("found")
+    )
     total = (
         select(
             *(
@@ -118,13 +148,44 @@ def group_members(session: Session, viewer: Viewer, reward_group_id: int) -> lis
                 for column in (CustomerPoints.points, CustomerPoints.pending, CustomerPoints.at_risk)
             )
         )
-        .where(CustomerPoints.customer_master_id == CustomerRewardGroup.customer_master_id)
+        .where(CustomerPoints.customer_master_id == found.c.customer_master_id)
         .lateral("total")
     )
     query = (
-        select(CustomerRewardGroup.customer_master_id, CustomerRewardGroup.enrolled_at.label("enrolled_on"), *total.c)
+        select(found.c.customer_master_id, found.c.enrolled_at.label("enrolled_on"), *total.c)
         .join(total, true())
-        .where(CustomerRewardGroup.reward_group_id == reward_group_id)
-        .order_by(CustomerRewardGroup.customer_master_id)
+        .order_by(found.c.customer_master_id)
     )
     return [Member(**row) for row in session.execute(query).mappings()]
+
+
+def count_members(session: Session, viewer: Viewer, reward_group_id: int) -> int:
+    """Return how many customers share the reward group's balance; raise `Forbidden`."""
+    viewer.require_group(reward_group_id)
+    return session.scalars(select(func.count()).where(CustomerRewardGroup.reward_group_id == reward_group_id)).one()
+
+
+def member_ids(session: Session, viewer: Viewer, reward_group_id: int) -> frozenset[str]:
+    """Return the customers that share the reward group's balance; raise `Forbidden`."""
+    viewer.require_group(reward_group_id)
+    return frozenset(
+        session.scalars(
+            select(CustomerRewardGroup.customer_master_id).where(CustomerRewardGroup.reward_group_id == reward_group_id)
+        )
+    )
+
+
+def _at_risk(session: Session, reward_group_id: int) -> int:
+    # Member by member: the totals of all customers would be read for the sake of a large group's otherwise.
+    of_member = (
+        select(CustomerPoints.at_risk)
+        .where(CustomerPoints.customer_master_id == CustomerRewardGroup.customer_master_id)
+        .offset(0)
+        .lateral("of_member")
+    )
+    return session.scalars(
+        select(cast(func.coalesce(func.sum(of_member.c.at_risk), 0), BigInteger))
+        .select_from(CustomerRewardGroup)
+        .join(of_member, true())
+        .where(CustomerRewardGroup.reward_group_id == reward_group_id)
+    ).one()

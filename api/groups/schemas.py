@@ -35,4 +35,7 @@ class GroupOut(BaseModel):
 
     group: GroupTotals
     as_of: dt.date | None
+    member_count: int
     members: list[MemberOut]
+    next_after: str | None
+    """Pass it as `after` to get further members; null at the end."""

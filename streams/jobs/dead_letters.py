@@ -24,6 +24,8 @@ Decision = Literal["accepted", "retried", "discarded"]
 STATUSES: Final = ("open", "accepted", "retried", "discarded", "superseded")
 PAGE: Final = 500
 """Letters that are shown at once."""
+NUMBER_MAX: Final = 2**63 - 1
+"""No letter has it."""
 REASON_CHARACTERS_MAX: Final = 1_000
 _TABLES: Final = {
     INVOICES.name: ("warehouse", "invoice_transactions", "transaction_id"),
@@ -35,7 +37,7 @@ _LIST: Final = f"""
 SELECT l.id, l.topic, l.partition, l."offset", l.row_id, l.reason, left(l.detail, 300), l.status, l.attempts, l.recorded_at, l.decided_at,
   l.decided_by, l.note, l.retry_requested_at IS NOT NULL, CASE WHEN l.status = 'open' AND {COUNTS} THEN p.halted_at END
 FROM dead_letters AS l LEFT JOIN partition_progress AS p ON p.topic = l.topic AND p.partition = l.partition
-WHERE l.status = ANY(%s) ORDER BY l.id DESC LIMIT %s
+WHERE l.status = ANY(%s) AND l.id < %s ORDER BY l.id DESC LIMIT %s
 """  # noqa: S608 -- SQL of ours
 
 _COUNT: Final = "SELECT status, count(*) FROM dead_letters GROUP BY status"
@@ -126,9 +128,11 @@ class Decided:
     """Letter -> why it is not decided so, with what leads out."""
 
 
-def find_letters(cursor: Cursor, statuses: Sequence[str] = ("open",), limit: int = PAGE) -> Letters:
-    """Return the newest letters of these statuses."""
-    cursor.execute(_LIST, (list(statuses), limit))
+def find_letters(
+    cursor: Cursor, statuses: Sequence[str] = ("open",), limit: int = PAGE, *, before: int = NUMBER_MAX
+) -> Letters:
+    """Return the newest letters of these statuses, with a number below `before`."""
+    cursor.execute(_LIST, (list(statuses), before, limit))
     letters = [Letter(*row) for row in cursor.fetchall()]
     cursor.execute(_COUNT)
     counts = dict(cursor.fetchall())

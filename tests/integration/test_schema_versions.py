@@ -104,6 +104,9 @@ def test_database_of_the_version_before_comes_to_the_newest_with_its_data(postgr
     ) == [(501, 17, 40, 501, None)]
     assert execute(url, "SELECT oldest_snapshot_lsn, oldest_lsn, terms_id FROM invoices") == [(501, 9, None)]
     assert execute(url, "SELECT status, attempts FROM dead_letters") == [("open", 1)]
+    assert execute(url, "SELECT customer_master_id, term FROM search_terms ORDER BY term") == [
+        ("M-1", "1"), ("M-1", "group"), ("M-1", "m-1"),
+    ]  # fmt: skip
     ((stored,),) = execute(url, "SELECT awaiting_cause FROM invoices")
     assert Cause.load(stored) == Cause("warehouse:702", 5, lsn=9, rows=(17,), row_count=1)
     assert upgrade(url)[0] == upgrade(url)[1]

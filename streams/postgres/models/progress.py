@@ -96,6 +96,8 @@ class DeadLetter(Base):
         UniqueConstraint("topic", "topic_id", "partition", "offset", postgresql_nulls_not_distinct=True),
         CheckConstraint("status IN ('open', 'accepted', 'retried', 'discarded', 'superseded')", name="status"),
         Index("ix_dead_letters_open", "topic", "partition", "row_id", postgresql_where=text("status = 'open'")),
+        # The office's page of them, and how many there are.
+        Index("ix_dead_letters_status_id", "status", "id"),
         Index("ix_dead_letters_retry", "id", postgresql_where=text("retry_requested_at IS NOT NULL")),
     )
 

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Date,
     ForeignKey,
     Identity,
+    Index,
     Integer,
     Numeric,
     SmallInteger,
@@ -44,10 +45,12 @@ class CustomerRewardGroup(Base):
     """Who takes part: one group a customer at most. Written by the office; captured by a connector of its own."""
 
     __tablename__ = "customers_reward_groups"
+    # The pages of a large group's customers, and how many there are.
+    __table_args__ = (Index(None, "reward_group_id", "customer_master_id"),)
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     customer_master_id: Mapped[str] = mapped_column(unique=True)
-    reward_group_id: Mapped[int] = mapped_column(ForeignKey("reward_groups.id"), index=True)
+    reward_group_id: Mapped[int] = mapped_column(ForeignKey("reward_groups.id"))
     enrolled_at: Mapped[dt.date] = mapped_column(Date)
     """The day in the business zone."""
 

@@ -27,6 +27,12 @@ class Invoice(Base):
     __table_args__ = (
         Index("ix_invoices_customer_master_id", "customer_master_id"),
         Index(
+            "ix_invoices_unsettled",
+            "customer_master_id",
+            "due_on",
+            postgresql_where=text("open > 0 OR pending <> 0 OR at_risk <> 0"),
+        ),
+        Index(
             "ix_invoices_next_evaluation_on",
             "next_evaluation_on",
             postgresql_where=text("next_evaluation_on IS NOT NULL"),
@@ -110,9 +116,19 @@ class PointEntry(Base):
             "ix_point_entries_customer_master_id_id",
             "customer_master_id",
             "id",
+            postgresql_include=["effective_on", "delta"],
             postgresql_where=text("customer_master_id IS NOT NULL"),
         ),
-        Index("ix_point_entries_reward_group_id_id", "reward_group_id", "id"),
+        # The balance over time is summed up from the index alone.
+        Index(
+            "ix_point_entries_reward_group_id_id", "reward_group_id", "id", postgresql_include=["effective_on", "delta"]
+        ),
+        Index(
+            "ix_point_entries_of_no_customer",
+            "reward_group_id",
+            "id",
+            postgresql_where=text("customer_master_id IS NULL"),
+        ),
         Index(
             "ix_point_entries_of_the_office",
             "reward_group_id",

@@ -62,6 +62,7 @@ def _picture(environment: Environment, overview: GroupOverview) -> Picture:
             "balance": points(overview.group.balance),
             "redeemable": points(overview.group.redeemable),
             "pending": points(overview.group.pending),
+            "at-risk": points(sum(member.at_risk for member in overview.members)),
         },
         sections={
             "members": render_part(environment, "groups/_members.html", "members", members=overview.members),

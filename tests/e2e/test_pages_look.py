@@ -138,20 +138,6 @@ def test_menu_opens_by_keyboard_and_marks_where_one_is(
     page.close()
 
 
-def test_region_of_the_lag_keeps_the_focus_while_the_page_is_read_anew(
-    sites: Sites, contexts: dict[tuple[str, str | None], BrowserContext]
-) -> None:
-    page = contexts["full", "Admin@Example.com"].new_page()
-    page.goto(f"{sites.addresses['full']}/lag")
-    region = page.get_by_role("region", name="Partitions of invoices")
-    region.focus()
-    for _ in range(2):
-        with page.expect_response("**/lag/agents"):
-            pass
-    expect(region).to_be_focused()
-    page.close()
-
-
 def test_menu_opens_without_script(browser: Browser, sites: Sites, contexts: Any) -> None:
     state = contexts["full", "Admin@Example.com"].storage_state()
     with browser.new_context(

@@ -49,7 +49,18 @@ def _answer(
         return JSONResponse({"detail": text} | {name: value for name, value in more.items() if value}, status)
     title = "Account closed" if text == AccountClosed().text else TITLES.get(status, "Something went wrong")
     viewer = getattr(request.state, "viewer", None)
-    return page(request, "core/error.html", viewer, status_code=status, title=title, text=text, request_id=request_id)
+    # What may go well the next time. A form is sent again by going back to it.
+    retry = request.method == "GET" and status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+    return page(
+        request,
+        "core/error.html",
+        viewer,
+        status_code=status,
+        title=title,
+        text=text,
+        request_id=request_id,
+        retry=retry,
+    )
 
 
 def _refused(request: Request, error: Exception) -> Response:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from api.core.database import ReadSession
 from api.core.events import live_events
-from api.core.formatting import points
+from api.core.formatting import day, points
 from api.core.parameters import After, Before, CustomerId, Once, Search
 from api.core.permissions import SITE, Viewer
 from api.core.pictures import Picture
@@ -88,6 +88,9 @@ def _picture(environment: Environment, overview: CustomerOverview, watches: froz
             "redeemable": points(0 if overview.group is None else overview.group.redeemable),
             "pending": points(overview.pending),
             "at-risk": points(overview.at_risk),
+            "at-risk-from": "of late penalties"
+            if overview.at_risk_from is None
+            else f"from {day(overview.at_risk_from)}",
             "earned": points(overview.earned),
         },
         sections={

@@ -83,6 +83,11 @@ class CustomerStanding:
         return sum(company.at_risk for company in self.companies)
 
     @property
+    def at_risk_from(self) -> dt.date | None:
+        """The earliest day on which one of its open invoices loses points; None where none does."""
+        return min((invoice.at_risk_on for invoice in self.invoices if invoice.at_risk_on), default=None)
+
+    @property
     def balance(self) -> int:
         """The reward group's balance; a customer in no group has its own points."""
         return self.earned if self.group is None else self.group.balance

@@ -62,6 +62,11 @@ class AgentLag:
         return max(row.lag_seconds for row in self.partitions)
 
     @property
+    def members(self) -> list[str]:
+        """Who reads its partitions, each once."""
+        return sorted({row.member for row in self.partitions if row.member is not None})
+
+    @property
     def unowned_partitions(self) -> int:
         """How many partitions nobody reads."""
         return sum(row.member is None for row in self.partitions)

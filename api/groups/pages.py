@@ -68,6 +68,7 @@ def _picture(environment: Environment, overview: GroupOverview, watches: frozens
             "balance": points(overview.group.balance),
             "redeemable": points(overview.group.redeemable),
             "pending": points(overview.group.pending),
+            "at-risk": points(sum(member.at_risk for member in overview.members)),
         },
         sections={
             "members": render_part(

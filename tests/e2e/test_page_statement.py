@@ -44,14 +44,14 @@ def test_notify_changes_numbers_log_and_chart_without_a_reload(site: str, page: 
     sign_in(page, site, JOE)
     expect_live(page)
     page.evaluate("window.sameDocument = true")
-    chart = page.locator("figure.chart path.line").get_attribute("d")
+    chart = page.locator("balance-chart path.line").get_attribute("d")
     made = ledger.entry("M-1001", 1250, document="777-1")
     expect(page.locator("#balance")).to_have_text("1,350")
     expect(page.locator("#balance")).to_have_class("changed")
     first = page.locator("#entries .entry").first
     expect(first).to_have_id(f"entry-{made}")
     expect(first).to_contain_text("Invoice 777-1 settled on Apr 10, 2026")
-    assert page.locator("figure.chart path.line").get_attribute("d") != chart
+    assert page.locator("balance-chart path.line").get_attribute("d") != chart
     assert page.evaluate("window.sameDocument") is True
 
 
@@ -80,7 +80,7 @@ def test_first_entry_takes_the_place_of_the_empty_state(site: str, page: Page, l
     ledger.entry("M-1001", 5)
     expect(page.locator("#entries .entry")).to_have_count(1)
     expect(page.locator("#no-entries")).to_have_count(0)
-    expect(page.locator("figure.chart")).to_be_visible()
+    expect(page.locator("balance-chart")).to_be_visible()
 
 
 def test_more_entries_than_one_update_carries_leave_no_hole(site: str, page: Page, ledger: Ledger) -> None:

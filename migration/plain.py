@@ -56,7 +56,7 @@ class Form:
     null: str
     """Condition: whether it is NULL. NULL in `copied` may as well mean that the server could not compute it."""
     text: bool = False
-    """Whether the value is text, of which only ASCII without what COPY escapes is plain."""
+    """Whether `copied` is text as it stands, about which more is to be decided."""
 
 
 @singledispatch

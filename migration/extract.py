@@ -14,7 +14,7 @@ from migration.errors import MigrationError
 from migration.lines import MARK, Query
 from migration.mapping import Column, Table
 from migration.reading import Reader
-from migration.rules.characters import decoded, may_be_encoded_twice
+from migration.rules.characters import decoded, may_be_encoded_twice, recoded
 from migration.transform import Row, Transformer, value_place
 
 
@@ -103,7 +103,7 @@ class Extraction:
         if raw.isascii():
             return raw
         try:
-            return decoded(raw, self._query.encoding).encode()
+            return recoded(raw, self._query.encoding)
         except UnicodeDecodeError:
             return None
 

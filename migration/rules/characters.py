@@ -53,6 +53,20 @@ def decoded(raw: bytes, encoding: str) -> str:
     return raw.decode("ascii") if raw.isascii() else codecs.charmap_decode(raw, "strict", _LATIN1)[0]
 
 
+def recoded(raw: bytes, encoding: str) -> bytes:
+    """The characters that bytes stand for, in UTF-8, of one value or of many.
+
+    Raises:
+        UnicodeDecodeError: they stand for none.
+    """
+    if encoding == "latin1":
+        # Three times as quick as by the table, which differs from ISO 8859-1 in 80 to 9F alone: those begin with C2 in UTF-8.
+        text = raw.decode("iso8859-1").encode()
+        if b"\xc2" not in text:
+            return text
+    return decoded(raw, encoding).encode()
+
+
 _MAYBE_TWICE: Final = re.compile(
     # The first byte of a sequence, C2 to F4, and one that goes on with it, 80 to BF: both as latin1, written in UTF-8.
     b"\xc3[\x82-\xb4](?:%b)" % b"|".join(re.escape(character.encode()) for character in _LATIN1[0x80:0xC0])

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from migration import copytext
 from migration.acceptance import Zones, accept
 from migration.errors import UncoveredError
-from migration.rules.characters import decode, decode_once_more, may_be_encoded_twice
+from migration.rules.characters import decode, decode_once_more, may_be_encoded_twice, recoded
 from migration.rules.dates import Date, Moment, first_reading
 from migration.rules.numbers import SortOrder
 from migration.rules.rule import Cell, Context, Finding, Raw
@@ -191,6 +191,11 @@ def test_any_sort_orders_become_dense_places_in_the_same_order(orders: list[floa
     for (one, its), (other, others) in pairwise(sorted(zip(orders, places, strict=True))):
         assert (one < other) == (its < others)
         assert (one == other) == (its == others)
+
+
+@given(st.binary() | st.text(st.characters(max_codepoint=255)).map(lambda text: text.encode("latin-1")))
+def test_any_bytes_of_latin1_become_the_same_characters_one_by_one_and_at_once(raw: bytes) -> None:
+    assert recoded(raw, "latin1").decode() == decode(raw, _cell())
 
 
 @given(st.lists(any_text | nasty_text))

@@ -73,7 +73,7 @@ def _measured(wanted: list[str], runs: int, *, quick: bool) -> Iterator[Section]
                 yield theirs
     if "migration" in wanted:
         with started("--only", "postgres,databases") as stack:
-            yield migration.measure(stack, runs, quick=quick)
+            yield from migration.measure(stack, runs, quick=quick)
 
 
 def _compared(ours: Section, theirs: Section) -> list[Figure]:

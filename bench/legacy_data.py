@@ -1,10 +1,14 @@
-"""A legacy database as large as a real one: 50,000 customers, 500,000 redemptions, dirt in one row of a hundred."""
+"""A legacy database as large as a real one: 50,000 customers, 500,000 redemptions, dirt in one row of a hundred.
+
+Its texts are ASCII, or have an accent in every row, or are long.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pymysql
@@ -15,38 +19,25 @@ OPTIONS = 120
 TRAVEL_SHARE = 0.1
 """Of redemptions, those that need a passport and a birth date."""
 
-WORDS = [
-    "Summit",
-    "Canyon",
-    "Granite",
-    "Ridge",
-    "Cedar",
-    "Valley",
-    "Timber",
-    "Stone",
-    "Copper",
-    "Harvest",
-    "Lakeside",
-    "Foothill",
-    "Aspen",
-    "Red",
-    "Rock",
-]
-FIRST = ["Joe", "Maria", "Ann", "Peter", "Luke", "Olivia", "Sam", "Ruth", "Carl", "Ines", "Tom", "Grace"]
-LAST = [
-    "O'Neill",
-    "Smith",
-    "Larsen",
-    "Young",
-    "Jensen",
-    "Brown",
-    "Clyde",
-    "Scott",
-    "Hansen",
-    "Moore",
-    "Taylor",
-    "Allen",
-]
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What people and groups are called."""
+
+    words: tuple[str, ...]
+    first: tuple[str, ...]
+    last: tuple[str, ...]
+
+
+ASCII = Names(
+    (
+        "Summit", "Canyon", "Granite", "Ridge", "Cedar", "Valley", "Timber", "Stone", "Copper", "Harvest", "Lakeside", "Foothill",
+        "Aspen", "Red", "Rock",
+    ),
+    ("Joe", "Maria", "Ann", "Peter", "Luke", "Olivia", "Sam", "Ruth", "Carl", "Ines", "Tom", "Grace"),
+    ("O'Neill", "Smith", "Larsen", "Young", "Jensen", "Brown", "Clyde", "Scott", "Hansen", "Moore", "Taylor", "Allen"),
+)  # fmt: skip
+ACCENTED = Names(("Peña",), ("José", "María"), ("Peña",))
 
 
 def fill(
@@ -55,23 +46,35 @@ def fill(
     customers: int = 50_000,
     redemptions: int = 500_000,
     dirt: float = 0.01,
+    names: Names = ASCII,
+    description_bytes: int = 0,
     seed: int = 1,
 ) -> None:
-    """Add to the sample's tables, in the ids from 1,000 on."""
+    """Add to the sample's tables, in the ids from 1,000 on.
+
+    Args:
+        connection: to the sample, in no strict mode.
+        customers: how many.
+        redemptions: how many.
+        dirt: share of rows that are to be changed on their way.
+        names: what people and groups are called.
+        description_bytes: of every redemption; every other one has an accent in it. Without: a short one.
+        seed: of the random choices.
+    """
     chance = random.Random(seed)
     users = GROUPS
     _insert(
         connection,
         "rewards_groups",
-        ((1_000 + i, f"{_pick(chance, WORDS)} {i}", "open", _moment(chance, dirt)) for i in range(GROUPS)),
+        ((1_000 + i, f"{_pick(chance, names.words)} {i}", "open", _moment(chance, dirt)) for i in range(GROUPS)),
     )
     _insert(
         connection,
         "rewards",
         ((1_000 + i, 1_000 + i % GROUPS, f"M-{100_000 + i}", _moment(chance, 0)) for i in range(customers // 2)),
     )
-    _insert(connection, "users", (_user(chance, i, dirt) for i in range(users)))
-    _insert(connection, "customers", (_customer(chance, i, dirt) for i in range(customers)))
+    _insert(connection, "users", (_user(chance, i, dirt, names) for i in range(users)))
+    _insert(connection, "customers", (_customer(chance, i, dirt, names) for i in range(customers)))
     _insert(connection, "prizes", ((1_000 + i, f"Prize {i}", 0, i) for i in range(OPTIONS // 3)))
     _insert(connection, "prizes_options", (_option(i) for i in range(OPTIONS)))
     _insert(
@@ -95,20 +98,35 @@ def fill(
             for i in range(5_000)
         ),
     )
-    _insert(connection, "prizes_redemptions", (_redemption(chance, i, users, dirt) for i in range(redemptions)))
+    _insert(connection, "prizes_redemptions", (_redemption(chance, i, users, dirt, names) for i in range(redemptions)))
+    if description_bytes:
+        _lengthen(connection, description_bytes)
     connection.commit()
 
 
-def _user(chance: random.Random, i: int, dirt: float) -> tuple[Any, ...]:
-    name = "María" if chance.random() < dirt else _pick(chance, FIRST)
+def _lengthen(connection: pymysql.Connection[Any], size: int) -> None:
+    with connection.cursor() as cursor:
+        # The accent takes the place of one byte: the column is latin1.
+        cursor.execute(
+            "UPDATE prizes_redemptions SET description = CONCAT(REPEAT('0123456789abcdef', %s), IF(pr_id %% 2, 'é', 'e'))",
+            [size // 16],
+        )
+
+
+def _user(chance: random.Random, i: int, dirt: float, names: Names) -> tuple[Any, ...]:
+    name = "María" if chance.random() < dirt else _pick(chance, names.first)
     return (
-        1_000 + i, 1_000 + i % GROUPS, 4, f"user{i}@example.com", f"{name} {_pick(chance, LAST)}", f"{i:064x}", f"{i:032x}",
+        1_000 + i, 1_000 + i % GROUPS, 4, f"user{i}@example.com", f"{name} {_pick(chance, names.last)}", f"{i:064x}", f"{i:032x}",
         0, 1, None, None, None, 1, _moment(chance, dirt),
     )  # fmt: skip
 
 
-def _customer(chance: random.Random, i: int, dirt: float) -> tuple[Any, ...]:
-    name = "Pérez Concrete" if chance.random() < dirt else f"{_pick(chance, WORDS)} {_pick(chance, WORDS)} Inc. {i}"
+def _customer(chance: random.Random, i: int, dirt: float, names: Names) -> tuple[Any, ...]:
+    name = (
+        "Pérez Concrete"
+        if chance.random() < dirt
+        else f"{_pick(chance, names.words)} {_pick(chance, names.words)} Inc. {i}"
+    )
     return (
         f"BT-{200_000 + i}",
         f"C{i}",
@@ -128,12 +146,12 @@ def _option(i: int) -> tuple[Any, ...]:
     return (1_000 + i, 1_000 + i // 3, f"Option {i}", 1_000 * (1 + i), 50, None, i % 3, 0, 0)
 
 
-def _redemption(chance: random.Random, i: int, users: int, dirt: float) -> tuple[Any, ...]:
+def _redemption(chance: random.Random, i: int, users: int, dirt: float, names: Names) -> tuple[Any, ...]:
     user, option = chance.randrange(users), chance.randrange(OPTIONS)
     travels = chance.random() < TRAVEL_SHARE
     row: list[Any] = [
         1_000 + i, 1_000 + i % 200, 1_000 + user, 1_000 + user % GROUPS, 1_000 + option // 3, 1_000 + option, 1_000 * (1 + option),
-        10, 20, 20, 0, f"Ordered by phone, number {i}", _pick(chance, FIRST), _pick(chance, LAST),
+        10, 20, 20, 0, f"Ordered by phone, number {i}", _pick(chance, names.first), _pick(chance, names.last),
         dt.date(1950, 1, 1) + dt.timedelta(days=chance.randrange(18_000)) if travels else None, "801-555-0101", f"user{user}@example.com",
         "JOSEPH ONEILL" if travels else None, f"P{chance.randrange(10**7):07}" if travels else None,
         dt.date(2015, 5, 5) if travels else None, dt.date(2025, 5, 5) if travels else None,
@@ -161,7 +179,7 @@ DIRT: list[tuple[int, Any]] = [
 """Column and value: line ends, tabs, backslashes, NUL, cp1252, double encoding, part-zero dates, the gap, a batch of nobody."""
 
 
-def _pick(chance: random.Random, among: list[Any]) -> Any:
+def _pick(chance: random.Random, among: Sequence[Any]) -> Any:
     return among[int(chance.random() * len(among))]
 
 

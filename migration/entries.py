@@ -55,7 +55,7 @@ INSERT INTO point_entries (id, reward_group_id, company, kind, points_before, po
   cause_data, source_transaction, facts)
 SELECT nextval('incoming_ids'), n.reward_group_id, n.company, n.kind, 0, n.points, n.points,
   (n.created_at AT TIME ZONE %(zone)s)::date, n.created_at, n.source_transaction || ' of the legacy program',
-  jsonb_build_object('kind', 'legacy'), n.source_transaction,
+  '{{"kind": "legacy"}}'::jsonb, n.source_transaction,
   jsonb_build_object('title', n.title)
 FROM (
   SELECT * FROM ({parts}) AS s

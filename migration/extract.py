@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final
+from itertools import compress
 
 import pymysql
 
 from api.core.encryption import FieldCipher
 from migration import copytext
+from migration.copytext import END, NULL, SEPARATOR
 from migration.errors import MigrationError
 from migration.lines import MARK, Query
-from migration.mapping import Table
-from migration.reading import Reader, not_read, require_computed
-from migration.transform import Transformer, value_place
-
-ROWS_A_BLOCK: Final = 2_000
+from migration.mapping import Column, Table
+from migration.reading import Reader
+from migration.rules.characters import decoded, may_be_encoded_twice, recoded
+from migration.transform import Row, Transformer, value_place
 
 
 class Extraction:
@@ -29,8 +29,9 @@ class Extraction:
         self.columns = query.columns
         """The new columns in the order of a line."""
         self._secret = query.columns[len(query.columns) - query.encrypted :]
-        self._none = (None,) * query.encrypted
-        self._no_secrets = (b"\t" + copytext.NULL) * query.encrypted
+        self._no_secrets = (SEPARATOR + NULL) * query.encrypted
+        # Of a plain line: its key, for the place of what is encrypted, its texts, and what is encrypted.
+        self._ruled = query.texts | {0, *range(len(query.columns) - query.encrypted, len(query.columns))}
         self.rows_read = 0
         self.rows_out = 0
 
@@ -41,32 +42,23 @@ class Extraction:
             MigrationError: a value that no rule covers or that the server could not give, or rows are missing.
         """
         left = 0
-        with reader.connection.cursor() as cursor:
-            cursor.execute(self._query.sql)
-            while rows := cursor.fetchmany(ROWS_A_BLOCK):
-                left += sum(row[0] is None for row in rows)
-                whole = [row for row in rows if row[0] is not None]
-                yield from self._block(self._beside(whole) if self._query.encrypted else self._alone(whole))
-                self.rows_read += len(whole)
-                show(len(whole))
-            if not left:
-                require_computed(cursor, self._table.old)
+        for rows in reader.lines(self._table.old, self._query.sql):
+            lines = [row for row in rows if row is not None]
+            left += len(rows) - len(lines)
+            if block := self._block(lines):
+                yield block
+            self.rows_read += len(lines)
+            show(len(lines))
         if left:
             yield from self._apart(reader, left, show)
         reader.require_all(self._table.old, self.rows_read)
-
-    def _block(self, lines: list[bytes]) -> Iterator[bytes]:
-        if lines:
-            self.rows_out += len(lines)
-            yield b"\n".join([*lines, b""])
 
     def _apart(self, reader: Reader, left: int, show: Callable[[int], None]) -> Iterator[bytes]:
         """The rows that the server wrote no line for, by the rules: one at a time, for each may be large."""
         source, condition = self._query.apart
         rows = 0
         for raws in reader.values(self._table.old, self._query.olds, source, condition=condition):
-            row = self._transformer.row(raws)
-            yield from self._block([] if row is None else [copytext.line(row)])
+            yield self._written([self._transformer.row(raws)])
             rows += 1
             show(1)
         self.rows_read += rows
@@ -76,48 +68,74 @@ class Extraction:
                 " Nothing of this run stays. Start again while nobody changes its settings or a table without transactions"
             )
 
-    def _alone(self, rows: list[tuple[bytes, ...]]) -> list[bytes]:
-        lines = [line for (line,) in rows]
-        if not any(line.startswith(MARK) for line in lines):
-            return lines
-        return [line for line in map(self._decided, lines) if line is not None]
+    def _block(self, lines: list[bytes]) -> bytes:
+        rows = [self._marked(line) for line in lines if line[:1] == MARK]
+        plain = [line for line in lines if line[:1] != MARK] if rows else lines
+        secret: list[bytes] = []
+        if self._query.encrypted:
+            secret = [line for line in plain if not line.endswith(self._no_secrets)]
+            plain = [line for line in plain if line.endswith(self._no_secrets)]
+        plain, text = self._decided(plain, rows)
+        if secret:
+            secret, _ = self._decided(secret, rows)
+            text += self._recoded(END.join([*map(self._with_secrets, secret), b""])) or b""
+        self.rows_out += len(plain) + len(secret)
+        return copytext.escaped(text) + self._written(rows)
 
-    def _beside(self, rows: list[tuple[bytes, *tuple[bytes | None, ...]]]) -> list[bytes]:
-        lines = []
-        for row in rows:
-            line: bytes | None = row[0]
-            if row[0][:1] == MARK:
-                line = self._decided(row[0])
-            elif row[1:] != self._none or not row[0].endswith(self._no_secrets):
-                line = self._with_secrets(row)
-            if line is not None:
-                lines.append(line)
-        return lines
+    def _decided(self, lines: list[bytes], rows: list[Row | None]) -> tuple[list[bytes], bytes]:
+        """Plain lines and what becomes of them, without those of which the rules decide about a text: these are added to `rows`."""
+        text = self._recoded(END.join([*lines, b""]))
+        if text is not None and not _is_odd(text):
+            return lines, text
+        texts = [self._recoded(line) for line in lines] if text is None else text.split(END)[: len(lines)]
+        kept = [text is not None and not _is_odd(text) for text in texts]
+        rows += [
+            self._transformer.plain_row(line.split(SEPARATOR), self._ruled)
+            for line, is_kept in zip(lines, kept, strict=True)
+            if not is_kept
+        ]
+        return list(compress(lines, kept)), b"".join(
+            [text + END for text, is_kept in zip(texts, kept, strict=True) if text and is_kept]
+        )
 
-    def _decided(self, line: bytes) -> bytes | None:
+    def _recoded(self, raw: bytes) -> bytes | None:
+        """Plain lines in UTF-8; None where bytes of theirs stand for no characters."""
+        if raw.isascii():
+            return raw
+        try:
+            return recoded(raw, self._query.encoding)
+        except UnicodeDecodeError:
+            return None
+
+    def _written(self, rows: list[Row | None]) -> bytes:
+        lines = [copytext.line(row) for row in rows if row is not None]
+        self.rows_out += len(lines)
+        return b"".join([line + b"\n" for line in lines])
+
+    def _marked(self, line: bytes) -> Row | None:
         """A row about which the rules decide; None where it was refused."""
-        if not line.startswith(MARK):
-            return line
         raws = [None if value == b"-" else bytes.fromhex(value.decode()) for value in line.split(b",")[1:]]
-        row = self._transformer.row(raws)
-        return None if row is None else copytext.line(row)
+        return self._transformer.row(raws)
 
-    def _with_secrets(self, row: tuple[bytes, *tuple[bytes | None, ...]]) -> bytes:
-        """A plain row with values to encrypt."""
-        line, *nulls = row[0].rsplit(b"\t", self._query.encrypted)
+    def _with_secrets(self, line: bytes) -> bytes:
+        """A plain line whose last values are encrypted."""
+        rest, *values = line.rsplit(SEPARATOR, self._query.encrypted)
         # As a number, for one of a column with ZEROFILL begins with zeros.
-        key = int(line[: line.index(b"\t")])
-        parts = [line]
-        for column, value, null in zip(self._secret, row[1:], nulls, strict=True):
-            if (value is None) != (null == copytext.NULL):
-                raise not_read(self._table.old, str(key), column.old)
-            if value is None:
-                parts.append(copytext.NULL)
-            else:
-                parts.append(
-                    copytext.bytea(self._cipher.encrypt(value.decode(), value_place(self._table, column, key)))
-                )
-        return b"\t".join(parts)
+        key = int(rest[: rest.index(SEPARATOR)])
+        return SEPARATOR.join(
+            [rest, *(self._secured(value, column, key) for column, value in zip(self._secret, values, strict=True))]
+        )
+
+    def _secured(self, value: bytes, column: Column, key: int) -> bytes:
+        if value == NULL:
+            return NULL
+        text = decoded(value, self._query.encoding)
+        return copytext.bytea(self._cipher.encrypt(text, value_place(self._table, column, key)))
+
+
+def _is_odd(text: bytes) -> bool:
+    """Whether the rules have to decide about something in it: text in UTF-8, of one row or of many."""
+    return b"\0" in text or may_be_encoded_twice(text)
 
 
 class ReadingEndedError(Exception):

@@ -15,6 +15,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from migration.copytext import OPTIONS
 from migration.map import PASSWORD
 from migration.mapping import Column, Table
 
@@ -70,7 +71,7 @@ class Loading:
     def _copy(self, cursor: Cursor, into: sql.Identifier, source: Readable) -> int:
         columns = sql.SQL(", ").join(map(sql.Identifier, self._columns))
         try:
-            cursor.copy_expert(sql.SQL("COPY {} ({}) FROM STDIN").format(into, columns), source)
+            cursor.copy_expert(sql.SQL("COPY {} ({}) FROM STDIN {}").format(into, columns, sql.SQL(OPTIONS)), source)
         except psycopg2.Error:
             if source.failure is not None:
                 raise source.failure from None
@@ -118,12 +119,15 @@ class Loading:
 
 @contextmanager
 def put_off(connection: Connection, table: str) -> Iterator[None]:
-    """Leave a table without foreign keys and indexes for a while: checked and built once, they cost a fraction."""
+    """Leave a table without foreign keys, indexes and keys for a while: checked and built once, they cost a fraction."""
     name = sql.Identifier(table)
     later: list[sql.Composable] = []
     with connection.cursor() as cursor:
+        # Foreign keys, and its own key where none of another table leads to it.
         cursor.execute(
-            "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'f'",
+            "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint AS c WHERE conrelid = %s::regclass AND (contype = 'f'"
+            " OR contype IN ('p', 'u') AND NOT EXISTS (SELECT FROM pg_constraint AS f WHERE f.contype = 'f' AND f.conindid = c.conindid))"
+            " ORDER BY contype = 'f', conname",
             (table,),
         )
         for constraint, definition in cursor.fetchall():
@@ -137,7 +141,7 @@ def put_off(connection: Connection, table: str) -> Iterator[None]:
         )
         for index, definition in cursor.fetchall():
             cursor.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(index)))
-            later.insert(0, sql.SQL(definition))
+            later.append(sql.SQL(definition))
         yield
         for statement in later:
             cursor.execute(statement)

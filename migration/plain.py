@@ -56,7 +56,7 @@ class Form:
     null: str
     """Condition: whether it is NULL. NULL in `copied` may as well mean that the server could not compute it."""
     text: bool = False
-    """Whether the value is text, of which only ASCII without what COPY escapes is plain."""
+    """Whether `copied` is text as it stands, about which more is to be decided."""
 
 
 @singledispatch
@@ -78,7 +78,8 @@ def _(rule: Integer, source: Source) -> Form:
 def _(rule: Money, source: Source) -> Form:
     del rule
     fits = f"({source.sql} IS NULL OR ({source.sql} = ROUND({source.sql}, 2) AND ABS({source.sql}) < 100000000))"
-    known = source.legacy.scale is not None and source.legacy.scale <= 2 and "(10," in source.legacy.column_type  # noqa: PLR2004
+    # Fewer digits after the point leave room for more before it.
+    known = source.legacy.column_type.startswith("decimal(10,2)")
     return Form("" if known else fits, source.sql, source.null)
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from pymysql.cursors import SSCursor
 
+from migration import packets
 from migration.errors import MigrationError
 from migration.legacy import Connection, quoted, raw_value
 from migration.map import TABLES
@@ -47,13 +48,13 @@ class Reader:
     def values(
         self, table: str, columns: Sequence[str], source: str, *, condition: str = ""
     ) -> Iterator[tuple[Raw, ...]]:
-        """Yield columns as they stand, row by row: rows of any size fit into memory one at a time.
+        """Yield columns as they stand, row by row.
 
         Args:
             table: whose key names a row that could not be read.
             columns: of it, or `table.column` of one that is joined.
             source: the table in SQL, with what is joined.
-            condition: which rows; the server may warn about it.
+            condition: which rows; the server may warn about it. With one, rows may be of any size, and come one at a time.
 
         Raises:
             MigrationError: a value could not be read.
@@ -66,11 +67,26 @@ class Reader:
         statement = f"SELECT {values}, CONCAT({nulls}) FROM {source}"  # noqa: S608 - quoted names of the map
         with self.connection.cursor() as cursor:
             cursor.execute(f"{statement} WHERE {condition}" if condition else statement)
-            while row := cursor.fetchone():
-                if row.count(None) != row[-1].count(b"1"):
+            for row in iter(cursor.fetchone, None) if condition else packets.rows(cursor, len(names) + 1):
+                if row.count(None) != (row[-1] or b"").count(b"1"):
                     raise _lost(table, row, names, len(key))
                 yield row[len(key) : -1]
             if not condition:
+                require_computed(cursor, table)
+
+    def lines(self, table: str, statement: str) -> Iterator[list[bytes | None]]:
+        """Yield the one column of a query, many rows at a time; NULL where the server left a row out for its size.
+
+        Raises:
+            MigrationError: the server left something else out.
+        """
+        is_whole = True
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement)
+            for rows in packets.column(cursor):
+                is_whole = is_whole and None not in rows
+                yield rows
+            if is_whole:
                 require_computed(cursor, table)
 
     def require_all(self, table: str, rows: int) -> None:

@@ -16,6 +16,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from api.core.listener import CHANNEL
 from migration.connection import connect
+from migration.copytext import OPTIONS
 from migration.errors import MigrationError
 from migration.map import TABLES
 
@@ -94,7 +95,7 @@ def write_report(connection: Connection, findings: IO[bytes], rejects: IO[bytes]
         for name, file in zip(REPORT, (findings, rejects), strict=True):
             cursor.execute(sql.SQL("TRUNCATE {}").format(sql.Identifier(name)))
             file.seek(0)
-            cursor.copy_expert(sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(name)), file)
+            cursor.copy_expert(sql.SQL("COPY {} FROM STDIN {}").format(sql.Identifier(name), sql.SQL(OPTIONS)), file)
 
 
 def write_run(connection: Connection, run: dict[str, Any]) -> None:

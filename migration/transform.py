@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -58,7 +58,7 @@ class Notes:
                 copytext.NULL if new is None else new,
                 copytext.written(finding.encrypted),
             ]
-            self.findings.write(b"\t".join(fields) + b"\n")
+            self.findings.write(copytext.SEPARATOR.join(fields) + b"\n")
 
     def refuse(self, table: str, key: str, content: dict[str, Any], reason: str) -> None:
         """Keep a row that cannot move."""
@@ -135,10 +135,38 @@ class Transformer:
             self._notes.refuse(self._table.old, key, self._content(raws, key), str(refused))
             return None
         except UncoveredError as uncovered:
-            raise MigrationError(
-                f"table {self._table.old}, key {key}, column {uncovered.column}: {uncovered.why}. No rule covers this;"
-                " nothing of this run stays. Change the value in the legacy database and start again"
-            ) from uncovered
+            raise self._uncovered(key, uncovered) from uncovered
+        return self._done(key, values, findings)
+
+    def plain_row(self, cells: Sequence[bytes], texts: Collection[int]) -> Row:
+        """Return the new row of a plain line whose texts are to be decided about. It is never refused.
+
+        Args:
+            cells: the line's, with texts in the column's own encoding.
+            texts: which columns' rules are to be applied; the other cells are as COPY reads them.
+
+        Raises:
+            MigrationError: a text that no rule covers.
+        """
+        raws = [None if cell == copytext.NULL else cell for cell in cells]
+        key = key_text(zip(raws, [cell for _, cell in self._key], strict=False))
+        findings: list[Finding] = []
+        try:
+            values = tuple(
+                column.rule.apply((raw,), cell, findings) if number in texts else None if raw is None else raw.decode()
+                for number, (raw, (column, cell, _)) in enumerate(zip(raws, self._steps, strict=True))
+            )
+        except UncoveredError as uncovered:
+            raise self._uncovered(key, uncovered) from uncovered
+        return self._done(key, values, findings)
+
+    def _uncovered(self, key: str, uncovered: UncoveredError) -> MigrationError:
+        return MigrationError(
+            f"table {self._table.old}, key {key}, column {uncovered.column}: {uncovered.why}. No rule covers this;"
+            " nothing of this run stays. Change the value in the legacy database and start again"
+        )
+
+    def _done(self, key: str, values: Sequence[Value], findings: Sequence[Finding]) -> Row:
         if findings:
             self._notes.add(self._cipher, self._table.old, key, findings)
         return self._encrypt(values)
@@ -158,7 +186,7 @@ class Transformer:
             raise RefusedError("the same as another row, since users were merged")
         self._met.add(values)
 
-    def _encrypt(self, values: Row) -> Row:
+    def _encrypt(self, values: Sequence[Value]) -> Row:
         return tuple(
             self._cipher.encrypt(value, value_place(self._table, column, values[0]))
             if isinstance(column.rule, Encrypted) and isinstance(value, str)

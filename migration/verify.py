@@ -30,7 +30,7 @@ from migration.rules.encrypted import Encrypted
 from migration.rules.references import Reference
 from migration.rules.rule import Finding, Raw, RefusedError
 
-ROWS_A_FETCH: Final = 2_000
+ROWS_A_FETCH: Final = 200
 UNREADABLE: Final = "cannot be decrypted"
 
 

@@ -7,6 +7,7 @@ there are. PURE, as the whole package.
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -35,12 +36,46 @@ ENCODINGS: Final[Mapping[str, str]] = {
 
 def decode(raw: bytes, cell: Cell) -> str:
     """The characters that a column's bytes stand for."""
-    if cell.encoding == "latin1":
-        return raw.decode("ascii") if raw.isascii() else codecs.charmap_decode(raw, "strict", _LATIN1)[0]
     try:
-        return raw.decode(cell.encoding)
+        return decoded(raw, cell.encoding)
     except UnicodeDecodeError as error:
         raise UncoveredError(cell.column, f"its bytes are no {cell.encoding}") from error
+
+
+def decoded(raw: bytes, encoding: str) -> str:
+    """The characters that bytes stand for, of one value or of many.
+
+    Raises:
+        UnicodeDecodeError: they stand for none.
+    """
+    if encoding != "latin1":
+        return raw.decode(encoding)
+    return raw.decode("ascii") if raw.isascii() else codecs.charmap_decode(raw, "strict", _LATIN1)[0]
+
+
+def recoded(raw: bytes, encoding: str) -> bytes:
+    """The characters that bytes stand for, in UTF-8, of one value or of many.
+
+    Raises:
+        UnicodeDecodeError: they stand for none.
+    """
+    if encoding == "latin1":
+        # Three times as quick as by the table, which differs from ISO 8859-1 in 80 to 9F alone: those begin with C2 in UTF-8.
+        text = raw.decode("iso8859-1").encode()
+        if b"\xc2" not in text:
+            return text
+    return decoded(raw, encoding).encode()
+
+
+_MAYBE_TWICE: Final = re.compile(
+    # The first byte of a sequence, C2 to F4, and one that goes on with it, 80 to BF: both as latin1, written in UTF-8.
+    b"\xc3[\x82-\xb4](?:%b)" % b"|".join(re.escape(character.encode()) for character in _LATIN1[0x80:0xC0])
+)
+
+
+def may_be_encoded_twice(text: bytes) -> bool:
+    """Whether text in UTF-8 holds what everything has that was encoded twice. One search, for one value or for many."""
+    return _MAYBE_TWICE.search(text) is not None
 
 
 def decode_once_more(text: str) -> str | None:

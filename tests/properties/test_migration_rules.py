@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from migration import copytext
 from migration.acceptance import Zones, accept
 from migration.errors import UncoveredError
-from migration.rules.characters import decode, decode_once_more
+from migration.rules.characters import decode, decode_once_more, may_be_encoded_twice, recoded
 from migration.rules.dates import Date, Moment, first_reading
 from migration.rules.numbers import SortOrder
 from migration.rules.rule import Cell, Context, Finding, Raw
@@ -33,7 +33,7 @@ LATIN1 = "".join(bytes([byte]).decode("cp1252", "ignore") or chr(byte) for byte 
 """MySQL's latin1: cp1252, and what that leaves open under its own number."""
 FIRST, LAST = dt.datetime.fromisoformat("1970-01-03"), dt.datetime.fromisoformat("2037-12-28")
 any_text = st.text(st.characters(exclude_categories=["Cs"]))
-nasty_text = st.text(st.sampled_from("ab\0\t\n\r\\N.\x01\x1b\x7fÃ©â\u201a¬€ñ\x81ðŸ😀é ,'\""))
+nasty_text = st.text(st.sampled_from("ab\0\t\n\r\\N.\x01\x02\x1b\x7fÃ©â\u201a¬€ñ\x81ðŸ😀é ,'\""))
 any_bytes = st.binary() | st.text().map(lambda text: text.encode("utf-8", "ignore"))
 
 
@@ -193,8 +193,23 @@ def test_any_sort_orders_become_dense_places_in_the_same_order(orders: list[floa
         assert (one == other) == (its == others)
 
 
+@given(st.binary() | st.text(st.characters(max_codepoint=255)).map(lambda text: text.encode("latin-1")))
+def test_any_bytes_of_latin1_become_the_same_characters_one_by_one_and_at_once(raw: bytes) -> None:
+    assert recoded(raw, "latin1").decode() == decode(raw, _cell())
+
+
+@given(st.lists(any_text | nasty_text))
+def test_any_texts_that_were_encoded_twice_are_found_among_others(texts: list[str]) -> None:
+    meant = [decode_once_more(text) for text in texts]
+
+    if not may_be_encoded_twice("\x01".join(texts).encode()):
+        assert meant == [None] * len(texts)
+    for text, its in zip(texts, meant, strict=True):
+        assert its is None or may_be_encoded_twice(text.encode())
+
+
 def _read_as_copy(line: bytes) -> list[str | bytes | None]:
-    """A line of COPY as Postgres reads it (its documentation, COPY, Text Format)."""
+    """A line of COPY as Postgres reads it (its documentation, COPY, Text Format), with copytext.OPTIONS."""
     escapes = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
     def meant(match: re.Match[str]) -> str:
@@ -207,9 +222,10 @@ def _read_as_copy(line: bytes) -> list[str | bytes | None]:
 
     assert b"\n" not in line
     assert b"\r" not in line
+    fields = re.findall(r"(?:\A|\x01)((?:[^\\\x01]|\\.)*)", line.decode(), flags=re.DOTALL)
     return [
-        None if field == "\\N" else re.sub(r"\\([0-7]{1,3}|x[0-9A-Fa-f]{1,2}|.)", meant, field, flags=re.DOTALL)
-        for field in line.decode().split("\t")
+        None if field == "\x02" else re.sub(r"\\([0-7]{1,3}|x[0-9A-Fa-f]{1,2}|.)", meant, field, flags=re.DOTALL)
+        for field in fields
     ]
 
 

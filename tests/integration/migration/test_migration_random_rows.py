@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -27,13 +27,18 @@ WITH_PLAIN_ROWS = {
 def decided(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How many rows of a table the rules decided about."""
     counts: Counter[str] = Counter()
-    original = Transformer.row
+    row, plain_row = Transformer.row, Transformer.plain_row
 
     def counted(self: Transformer, raws: Sequence[Raw]) -> Row | None:
         counts[self._table.old] += 1
-        return original(self, raws)
+        return row(self, raws)
+
+    def counted_texts(self: Transformer, cells: Sequence[bytes], texts: Collection[int]) -> Row:
+        counts[self._table.old] += 1
+        return plain_row(self, cells, texts)
 
     monkeypatch.setattr(Transformer, "row", counted)
+    monkeypatch.setattr(Transformer, "plain_row", counted_texts)
     return counts
 
 
@@ -104,3 +109,64 @@ def test_plan_finds_what_a_run_finds(legacy: Legacy, new: New, decided: Counter[
     assert figures.notes.counts == done.notes.counts
     assert figures.notes.refused == done.notes.refused
     assert [(t.old, t.read, t.written) for t in figures.tables] == [(t.old, t.read, t.written) for t in done.tables]
+
+
+@pytest.mark.parametrize("charset", ["latin1", "utf8mb4", "latin2"])
+def test_row_with_accents_line_ends_and_backslashes_needs_no_rule(
+    legacy: Legacy, new: New, decided: Counter[str], charset: str
+) -> None:
+    text = "Peña, Ü:\t\r\nC:\\new \\N" if charset != "latin2" else "Łódź, Ü:\t\r\nC:\\new \\N"
+    legacy.run(
+        "SET NAMES utf8mb4",
+        "DELETE FROM prizes_redemptions WHERE pr_id <> 1",
+        f"ALTER TABLE prizes_redemptions CONVERT TO CHARACTER SET {charset}",
+    )
+    columns = "description", "name_first", "name_last", "address", "passport_number"
+    named = ", ".join(f"{column} = CONVERT(0x{text.encode().hex()} USING utf8mb4)" for column in columns)
+    legacy.run(f"UPDATE prizes_redemptions SET {named}")
+
+    migrate(legacy, new)
+
+    assert decided["prizes_redemptions"] == 0
+    assert new.rows("SELECT description, name_last FROM prize_redemptions") == [(text, text)]
+    assert differences(legacy, new) == []
+
+
+def test_only_texts_of_another_encoding_than_the_tables_others_need_a_rule(
+    legacy: Legacy, new: New, decided: Counter[str]
+) -> None:
+    legacy.run(
+        "DELETE FROM prizes_redemptions WHERE pr_id NOT IN (1, 3)",
+        "ALTER TABLE prizes_redemptions MODIFY city VARCHAR(60) CHARACTER SET utf8mb4",
+        "UPDATE prizes_redemptions SET city = CONVERT(0x50656EC3B16120F09F9880 USING utf8mb4) WHERE pr_id = 1",
+        "UPDATE prizes_redemptions SET created_on = '2019-03-11 02:30:00', passport_issue_date = NULL,"
+        " passport_expiration_date = NULL, city = 'Provo' WHERE pr_id = 3",
+    )
+
+    migrate(legacy, new)
+
+    assert decided["prizes_redemptions"] == 1
+    assert new.rows("SELECT city, name_last FROM prize_redemptions ORDER BY id") == [
+        ("Pen\u00f1a \U0001f600", "O'Neill"), ("Provo", "Peña"),
+    ]  # fmt: skip
+    assert differences(legacy, new) == []
+
+
+def test_bytes_by_which_a_line_is_told_apart_may_stand_in_any_text(
+    legacy: Legacy, new: New, decided: Counter[str]
+) -> None:
+    legacy.run(
+        "DELETE FROM prizes_redemptions WHERE pr_id NOT IN (1, 3)",
+        "UPDATE prizes_redemptions SET description = 0x01, name_first = 0x02, name_last = 0x610162, city = 0x02, zip = NULL",
+        "UPDATE customers SET customer_id = CONCAT(0x02, customer_id), customer_name = 0x020A, status_cd = 0x01",
+        "UPDATE points_adjustments SET description = CONCAT('a', 0x020A, 'b')",
+    )
+
+    migrate(legacy, new)
+
+    moved = "SELECT description, name_first, name_last, city, zip FROM prize_redemptions"
+    assert new.rows(moved) == [("\x01", "\x02", "a\x01b", "\x02", None)] * 2
+    assert new.rows("SELECT DISTINCT left(id, 1), name, status FROM customers") == [("\x02", "\x02\n", "\x01")]
+    assert new.rows("SELECT DISTINCT description FROM point_adjustments") == [("a\x02\nb",)]
+    assert decided["customers"] == 7
+    assert differences(legacy, new) == []

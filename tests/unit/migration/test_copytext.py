@@ -11,7 +11,7 @@ from migration import copytext
 @pytest.mark.parametrize(
     ("value", "written"),
     [
-        (None, rb"\N"),
+        (None, b"\x02"),
         (True, b"t"),
         (False, b"f"),
         (0, b"0"),
@@ -24,10 +24,12 @@ from migration import copytext
         ("", b""),
         ("plain", b"plain"),
         ("Peña €😀", "Peña €😀".encode()),
-        ("a\tb\nc\rd\\e", rb"a\tb\nc\rd\\e"),
+        ("a\tb\nc\rd\\e", b"a\tb\\nc\\rd\\\\e"),
         (r"\N", rb"\\N"),
         (r"\.", rb"\\."),
-        ("\x01\x1b\x7f\u2028", "\x01\x1b\x7f\u2028".encode()),
+        ("\x03\x1b\x7f\u2028", "\x03\x1b\x7f\u2028".encode()),
+        ("\x01", b"\\\x01"),
+        ("\x02", b"\\\x02"),
     ],
 )
 def test_value_is_written_as_copy_reads_it(value: object, written: bytes) -> None:
@@ -37,6 +39,25 @@ def test_value_is_written_as_copy_reads_it(value: object, written: bytes) -> Non
 def test_line_holds_one_field_a_value_and_no_end() -> None:
     line = copytext.line((1, None, "a\tb\n", b"\t\n"))
 
-    assert line == b"1\t\\N\ta\\tb\\n\t\\\\x090a"
-    assert line.count(b"\t") == 3
+    assert line == b"1\x01\x02\x01a\tb\\n\x01\\\\x090a"
     assert b"\n" not in line
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [],
+        [("1", "a")],
+        [("1", None), ("2", ""), ("3", "\n"), (None, None)],
+        [("\\", "\\N"), ("\\.", "a\r\nb\n\n"), ("\n\n", None), ("Peña", "\t")],
+    ],
+)
+def test_rows_that_are_escaped_at_once_are_those_that_are_written_one_by_one(
+    rows: list[tuple[str | None, ...]],
+) -> None:
+    at_once = b"".join(
+        copytext.SEPARATOR.join([copytext.NULL if value is None else value.encode() for value in row]) + copytext.END
+        for row in rows
+    )
+
+    assert copytext.escaped(at_once) == b"".join(copytext.line(row) + b"\n" for row in rows)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from migration.errors import UncoveredError
-from migration.rules.characters import ENCODINGS, decode, decode_once_more
+from migration.rules.characters import ENCODINGS, decode, decode_once_more, may_be_encoded_twice
 from migration.rules.texts import Choice, Status, Text
 from tests.unit.migration.cells import applied, cell
 
@@ -175,3 +175,22 @@ def test_status_word_in_capitals_is_lowered_and_reported(raw: bytes, word: str) 
 def test_status_word_that_is_none_stops_the_load(raw: bytes | None) -> None:
     with pytest.raises(UncoveredError, match="a_column"):
         applied(STATUS, raw)
+
+
+def test_every_pair_that_begins_a_character_in_utf8_is_taken_for_maybe_encoded_twice() -> None:
+    overlooked = [
+        (first, second)
+        for first in range(0xC2, 0xF5)
+        for second in range(0x80, 0xC0)
+        if not may_be_encoded_twice(decode(bytes([first, second]), cell()).encode())
+    ]
+
+    assert overlooked == []
+
+
+@pytest.mark.parametrize(
+    "text", ["Peña & Sons", "São Tomé", "Ünïcode", "Żółć", "Ångström Ã", "10 € “best”", "日本", "😀"]
+)
+def test_text_with_accents_is_surely_not_encoded_twice(text: str) -> None:
+    assert not may_be_encoded_twice(text.encode())
+    assert decode_once_more(text) is None

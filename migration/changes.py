@@ -166,14 +166,29 @@ def _is_private(table: Table, column: Column) -> bool:
     return isinstance(column.rule, Encrypted) or (table.old == "users" and column.new in PASSWORD)
 
 
-def remember(cursor: Cursor, table: Table, source: sql.Identifier) -> None:
-    """Keep what the legacy rows of this run are, for the next one to tell what changed since."""
-    cursor.execute("DELETE FROM migration_rows WHERE table_name = %s", (table.new,))
+def remember(cursor: Cursor, table: Table, source: sql.Identifier, *, is_new: bool) -> None:
+    """Keep what the legacy rows of this run are, for the next one to tell what changed since.
+
+    Args:
+        cursor: of the run's transaction.
+        table: whose rows.
+        source: where they stand.
+        is_new: whether this run has put all of them there; else `changes_of` the table says which ones.
+    """
+    added = sql.SQL("true") if is_new else sql.SQL(_IS_ADDED).format(changes=changes_of(table), key=key_of(table, "n"))
     cursor.execute(
-        sql.SQL("INSERT INTO migration_rows SELECT {table}, {key}, {digest} FROM {source} AS n").format(
-            table=sql.Literal(table.new), key=key_of(table, "n"), digest=digest(table, "n"), source=source
+        sql.SQL(_REMEMBER).format(
+            table=sql.Literal(table.new), key=key_of(table, "n"), digest=digest(table, "n"), source=source, added=added
         )
     )
+
+
+_IS_ADDED: Final = f"EXISTS (SELECT FROM {{changes}} AS c WHERE c.key = {{key}} AND c.state = '{ADDED}')"
+_REMEMBER: Final = """
+WITH before AS (DELETE FROM migration_rows WHERE table_name = {table} RETURNING key, added)
+INSERT INTO migration_rows (table_name, key, digest, added)
+SELECT {table}, {key}, {digest}, coalesce(b.added, {added}) FROM {source} AS n LEFT JOIN before AS b ON b.key = {key}
+"""
 
 
 def differing_columns(cursor: Cursor, table: Table) -> list[tuple[str, str, str]]:

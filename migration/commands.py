@@ -62,10 +62,10 @@ def migrate_app(demo_server: Callable[[], AbstractContextManager[LegacyServer]])
     """
     app = typer.Typer(
         no_args_is_help=True,
-        help="Move the legacy database rewards_program (MySQL or MariaDB) into sunroc_rewards: plan, run, verify, report."
+        help="Move the legacy database rewards_program (MySQL or MariaDB) into sunroc_rewards: plan, run, verify, report, rollback."
         " docs/migration.md tells the weekend.",
     )
-    for command in (plan, run, verify, report):
+    for command in (plan, run, verify, report, rollback):
         app.command()(command)
 
     @app.command()
@@ -217,6 +217,28 @@ def report(
         _print_json(found.told())
     else:
         terminal.print_report(terminal.console(), found)
+
+
+def rollback(
+    *,
+    discard_changes: Annotated[
+        bool, typer.Option("--discard-changes", help="Remove rows as well that the new system has changed since.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    _stack: OwnerStackOption = None,
+) -> None:
+    """Take all runs back: remove the rows that they put into the new database, their entries and reports. A later run begins anew.
+
+    The new system's own rows stay, and rows that stood there before. Exit codes: 0 it is as before the first run; 1 it could not be
+    done (the reason is printed), and nothing was changed.
+    """
+    from migration.rollback import roll_back
+
+    if not yes:
+        typer.confirm("Remove everything that was migrated from the new database?", abort=True)
+    removed = roll_back(_owner_url(), discard_changes=discard_changes)
+    for name, rows in removed.items():
+        typer.echo(f"{name}: {rows:,} rows removed")
 
 
 def _owner_url() -> str:

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from typing import Protocol
 
 import psycopg2
-import psycopg2.errors
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -32,7 +31,7 @@ from migration.changes import (
     remember,
 )
 from migration.details import settle
-from migration.errors import MigrationError
+from migration.foreign_keys import ForeignKeys
 from migration.map import PASSWORD, TABLES
 from migration.mapping import Column, Table
 
@@ -59,7 +58,7 @@ class Loading:
     def __init__(self, connection: Connection, cipher: FieldCipher) -> None:
         self._connection = connection
         self._cipher = cipher
-        self._foreign_keys: list[sql.Composable] = []
+        self._foreign_keys = ForeignKeys()
         self.compared: list[Table] = []
         """Tables whose legacy rows stand in a temporary table."""
         self.changes: dict[str, Changes] = {}
@@ -83,7 +82,7 @@ class Loading:
     def fill(self, table: Table, columns: Sequence[Column], source: Readable) -> None:
         """COPY what the source gives into an empty table."""
         with self._connection.cursor() as cursor:
-            self._put_foreign_keys_off(cursor, table)
+            self._foreign_keys.put_off(cursor, table)
             with put_off(self._connection, table.new):
                 self.skip(table, self._copy(cursor, sql.Identifier(table.new), columns, source))
 
@@ -113,42 +112,21 @@ class Loading:
         Raises:
             MigrationError: the new system needs a row that is to go.
         """
+        with self._connection.cursor() as cursor, self._foreign_keys.held(cursor):
+            changed = [table for table in self.compared if self._is_changed(table)]
+            for table in changed:
+                self._foreign_keys.put_off(cursor, table)
+            for table in changed:
+                self._delete(cursor, table)
+            for table in changed:
+                self._update(cursor, table)
+                self._insert(cursor, table)
         with self._connection.cursor() as cursor:
-            try:
-                self._change(cursor)
-            except psycopg2.errors.ForeignKeyViolation as error:
-                raise MigrationError(
-                    f"table {error.diag.table_name} of the new database: {error.diag.message_detail} A row is needed there that the"
-                    " legacy database has deleted, or that the rules refuse now. Nothing of this run stays. Put the row back in the"
-                    " legacy database, or remove what needs it in the new one, and start again"
-                ) from error
             for table in TABLES:
-                remember(cursor, table, self.standing(table))
-
-    def _change(self, cursor: Cursor) -> None:
-        changed = [table for table in self.compared if self._is_changed(table)]
-        for table in changed:
-            self._put_foreign_keys_off(cursor, table)
-        for table in changed:
-            self._delete(cursor, table)
-        for table in changed:
-            self._update(cursor, table)
-            self._insert(cursor, table)
-        for statement in self._foreign_keys:
-            cursor.execute(statement)
+                remember(cursor, table, self.standing(table), is_new=table not in self.compared)
 
     def _is_changed(self, table: Table) -> bool:
         return any(self.changes[table.new].counts.get(state) for state in LEGACY)
-
-    def _put_foreign_keys_off(self, cursor: Cursor, table: Table) -> None:
-        cursor.execute(
-            "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'f'",
-            (table.new,),
-        )
-        for constraint, definition in cursor.fetchall():
-            parts = (sql.Identifier(table.new), sql.Identifier(constraint), sql.SQL(definition))
-            cursor.execute(sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(*parts[:2]))
-            self._foreign_keys.append(sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}").format(*parts))
 
     def _copy(self, cursor: Cursor, into: sql.Identifier, columns: Sequence[Column], source: Readable) -> int:
         names = sql.SQL(", ").join(sql.Identifier(column.new) for column in columns)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Identity, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Identity, LargeBinary, Table, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from streams.postgres.models import Base
@@ -69,5 +69,6 @@ MIGRATED_ROWS = Table(
     Column("table_name", Text, nullable=False, comment="The new table."),
     Column("key", Text, nullable=False, comment="The row's key in it, as text."),
     Column("digest", BigInteger, nullable=False, comment="Of the values that the run gave it (migration/changes.py)."),
+    Column("added", Boolean, nullable=False, comment="Whether a run has put it there: others stood there already."),
 )
 """Every legacy row that the last run moved. No index: it is written and read as a whole."""

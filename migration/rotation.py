@@ -48,7 +48,7 @@ class ReportRotation:
                 told(rotation)
 
 
-def _findings(cipher: FieldCipher) -> Select[Any]:
+def _findings(cipher: FieldCipher) -> Select[str, str, str, str, bytes | None]:
     return select(*_FINDING, MigrationFinding.old).where(
         MigrationFinding.encrypted,
         MigrationFinding.old.is_not(None),
@@ -68,7 +68,7 @@ def _rotate_findings(
     statement = _findings(cipher).where(tuple_(*_FINDING) > tuple_(*after, *[""] * (len(_FINDING) - len(after))))
     rows = session.execute(statement.order_by(*_FINDING).limit(BATCH_ROWS).with_for_update()).all()
     for *key, old in rows:
-        anew = _anew(cipher, old, finding_place(key[0], key[1], key[2]), rotation)
+        anew = _anew(cipher, old or b"", finding_place(key[0], key[1], key[2]), rotation)
         if anew is not None:
             conditions = [column == value for column, value in zip(_FINDING, key, strict=True)]
             session.execute(update(MigrationFinding).where(*conditions).values(old=anew))

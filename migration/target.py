@@ -88,7 +88,13 @@ def begin(connection: Connection) -> None:
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SET LOCAL lock_timeout = '60s'")
-                written = (*dict.fromkeys(table.new for table in TABLES), LOG, *REPORT, "migration_rows")
+                written = (
+                    *dict.fromkeys(table.new for table in TABLES),
+                    LOG,
+                    *REPORT,
+                    "migration_rows",
+                    "migration_runs",
+                )
                 names = sql.SQL(", ").join(map(sql.Identifier, written))
                 cursor.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(names))
                 cursor.execute("SET LOCAL lock_timeout = 0")

@@ -22,6 +22,12 @@ def upgrade() -> None:
             nullable=False,
             comment="Of the values that the run gave it (migration/changes.py).",
         ),
+        sa.Column(
+            "added",
+            sa.Boolean(),
+            nullable=False,
+            comment="Whether a run has put it there: others stood there already.",
+        ),
     )
     # Written by the owner's own commands. `rewards encryption rotate` works as the application.
     op.execute("REVOKE INSERT, UPDATE, DELETE ON migration_rows FROM rewards_app")

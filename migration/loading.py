@@ -64,9 +64,8 @@ class Loading:
         self.changes: dict[str, Changes] = {}
         """New table -> what differs."""
         with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM migration_rows")
-            (rows,) = cursor.fetchone() or (0,)
-            self.is_first = rows == 0
+            cursor.execute("SELECT NOT EXISTS (SELECT FROM migration_rows)")
+            self.is_first = cursor.fetchone() == (True,)
 
     def has_rows(self, table: Table) -> bool:
         """Whether rows stand there, or those of an earlier run did."""
@@ -174,11 +173,12 @@ class Loading:
     def _insert(self, cursor: Cursor, table: Table) -> None:
         cursor.execute(
             sql.SQL(
-                "INSERT INTO {name} ({columns}) SELECT {columns} FROM {incoming} AS n JOIN {changes} AS c"
+                "INSERT INTO {name} ({columns}) SELECT {values} FROM {incoming} AS n JOIN {changes} AS c"
                 " ON c.key = {n_key} AND c.state = %s"
             ).format(
                 name=sql.Identifier(table.new),
                 columns=sql.SQL(", ").join(sql.Identifier(column.new) for column in table.columns),
+                values=sql.SQL(", ").join(sql.Identifier("n", column.new) for column in table.columns),
                 incoming=incoming(table),
                 changes=changes_of(table),
                 n_key=key_of(table, "n"),

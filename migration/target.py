@@ -49,7 +49,7 @@ def connected(owner_url: str, legacy_zone: str) -> Iterator[Connection]:
         connection.commit()
         yield connection
     except psycopg2.Error as error:
-        if connection.closed:
+        if connection.closed or _is_lost(error):
             raise MigrationError(
                 f"the connection to sunroc_rewards was lost ({_words(error)}). Nothing of this run stays: start it again once"
                 " `rewards status` shows the database running"
@@ -139,8 +139,14 @@ def tell_pages(connection: Connection) -> None:
         cursor.execute("SELECT pg_notify(%s, '*')", (CHANNEL,))
 
 
+def _is_lost(error: psycopg2.Error) -> bool:
+    """Whether the server has ended the connection; libpq notices that with the next statement."""
+    said = error.pgcode or ""
+    return said.startswith("57P") or (not said and isinstance(error, psycopg2.OperationalError))
+
+
 def _words(error: psycopg2.Error) -> str:
     """What Postgres says, with the row where it names one."""
     said = (error.diag.message_primary or str(error)).strip()
     parts = [f"Postgres: {said}", error.diag.message_detail, error.diag.context]
-    return ". ".join(part.strip().replace("\n", " ") for part in parts if part)
+    return ". ".join(" ".join(part.split()).rstrip(".") for part in parts if part)

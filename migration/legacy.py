@@ -107,6 +107,9 @@ class StreamingCursor(SSCursor):
             return
         if connection.open:
             connection.close()
+        if result is not None:
+            # Else it reads on when it is forgotten.
+            result.unbuffered_active = False
         self.connection = None  # type: ignore[assignment]
 
     __del__ = close

@@ -189,7 +189,7 @@ class _Both:
         title: str | None = values.get("description")
         if table.entry.kind == "redemption":
             prize, option = self._titles["prizes"], self._titles["prize_options"]
-            title = f"{prize[values['prize_id']]}, {option[values['prize_option_id']]}"
+            title = f"{prize.get(values['prize_id'])}, {option.get(values['prize_option_id'])}"
         elif table.entry.kind == "property_development":
             lot = f"lot {values['lot']}" if values["lot"] else None
             title = ", ".join(part for part in (values["project_name"], lot) if part) or None

@@ -67,20 +67,44 @@ def _first_of_merged(merged: dict[Any, int]) -> dict[Any, int]:
     return {kept: user for user, kept in merged.items()}
 
 
+def _lost_of(table_name: str) -> Mutate:
+    """Nothing comes of a table's rows."""
+
+    def mutate(original: Callable[..., Any]) -> Callable[..., Any]:
+        def changed(extraction: Any, line: bytes) -> Any:
+            return None if extraction._table.old == table_name else original(extraction, line)
+
+        return changed
+
+    return mutate
+
+
+def _without_user(original: Callable[..., Any]) -> Callable[..., Any]:
+    def changed(read: Any, table: Any, found: Any) -> Any:
+        return [key for key in original(read, table, found) if (table.old, key) != ("users", 2)]
+
+    return changed
+
+
+def _unaccented(original: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda value: original(value.replace("é", "e") if isinstance(value, str) else value)
+
+
 LOADER = [
-    Mutation("a user is not accepted", acceptance, "_accepted", _with(lambda keys: [key for key in keys if key != 2])),
+    Mutation("a user is not accepted", acceptance, "_accepted", _without_user),
     Mutation("places begin with five", acceptance, "_places", _with(_from_five)),
     Mutation("places are the other way round", acceptance, "_places", _with(_other_way_round)),
     Mutation("divisions are numbered the other way round", acceptance, "_numbered", _with(_other_way_round)),
     Mutation("divisions are numbered from five", acceptance, "_numbered", _with(_from_five)),
-    Mutation("nobody is merged", acceptance, "_merged", _with(lambda _: {20: 1})),
+    Mutation("another user takes the place", acceptance, "_merged", _with(lambda _: {20: 1})),
     Mutation("the younger user stays", acceptance, "_merged", _with(_first_of_merged)),
     Mutation("master accounts keep their spelling", acceptance, "_spellings", _with(lambda _: {})),
     Mutation("the other spelling is taken", acceptance, "_spellings", _with(lambda found: {v: k for k, v in found.items()})),
     Mutation("one reference leads to another row", plain, "form", _form_of(Reference, "IF({0} = 3, 1, {0})")),
-    Mutation("rows of the rules are lost", extract.Extraction, "_decided", _never),
-    Mutation("NULL is an empty text", copytext, "written", lambda original: lambda value: b"" if value is None else original(value)),
-    Mutation("texts are cut", copytext, "written", lambda original: lambda value: original(value[:9] if isinstance(value, str) else value)),
+    Mutation("rows of the rules are lost", extract.Extraction, "_decided", _lost_of("prizes_redemptions")),
+    Mutation("details are lost", transform.Transformer, "_encrypt", _with(
+        lambda row: tuple(None if isinstance(value, bytes) else value for value in row))),
+    Mutation("accents are lost", copytext, "written", _unaccented),
     Mutation("a refused row is not kept", transform.Notes, "refuse", _never),
     Mutation("no entries", entries.Log, "write", _never),
     Mutation("entries of one kind are missing", entries, "_subjects", _with(lambda part: part + sql.SQL(" WHERE t.id <> 1"))),

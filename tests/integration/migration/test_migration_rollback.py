@@ -13,10 +13,11 @@ from tests.integration.migration.databases import Legacy, New, differences, migr
 from tests.integration.migration.test_migration_catch_up import WEEKEND
 
 OWN = (
-    "INSERT INTO reward_groups (id, name) VALUES (500, 'Mine');"
-    " INSERT INTO point_adjustments (id, reward_group_id, points) VALUES (500, 500, 7);"
-    " INSERT INTO point_entries (reward_group_id, kind, points_before, points_after, delta, effective_on, cause, source_transaction, facts)"
-    " VALUES (500, 'adjustment', 0, 7, 7, '2026-01-01', 'adjustment 500 by Admin', 'adjustment 500', '{}')"
+    "INSERT INTO reward_groups (id, name, enrolled_at) VALUES (500, 'Mine', '2026-01-01');"
+    " INSERT INTO point_adjustments (id, reward_group_id, points, created_at) VALUES (500, 500, 7, '2026-01-01');"
+    " INSERT INTO point_entries (reward_group_id, kind, points_before, points_after, delta, effective_on, recorded_at, cause,"
+    " source_transaction, facts) VALUES (500, 'adjustment', 0, 7, 7, '2026-01-01', '2026-01-01', 'adjustment 500 by Admin',"
+    " 'adjustment 500', '{}')"
 )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from pydantic import ValidationError
 
+    from api.rotation.commands import Part
     from connectors.source.check import SourceCheck
     from streams.jobs.waiting import SourceFault
     from streams.lag.findings import SourceFinding
@@ -119,8 +120,14 @@ def application() -> typer.Typer:
     app.add_typer(streams.commands.reload_app, name="reload")
     app.add_typer(streams.jobs.commands.app, name="dead-letters")
     app.add_typer(api.commands.app, name="api")
-    app.add_typer(api.commands.encryption_app, name="encryption")
+    app.add_typer(api.commands.encryption_app(_report_rotation), name="encryption")
     return app
+
+
+def _report_rotation() -> Sequence[Part]:
+    from migration.rotation import ReportRotation
+
+    return [ReportRotation()]
 
 
 @contextmanager

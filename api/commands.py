@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import socket
 import sys
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from streams.errors import SettingsError
 from streams.options import LogLevelOption, StackOption
 
+if TYPE_CHECKING:
+    from api.rotation.commands import Part
+
 BACKLOG = 2048
 """Connections that wait to be accepted, as uvicorn has it."""
 
 app = typer.Typer(help="The website: pages, JSON and live updates.", no_args_is_help=False)
-encryption_app = typer.Typer(help="Personal details: the keys that they are encrypted under.", no_args_is_help=True)
 
 
 @app.callback(invoke_without_command=True)
@@ -98,7 +101,27 @@ def logins(
         typer.echo(f"{login.email:<{width}}  {login.password:<14} {login.role.title:<14} {login.sees}")
 
 
-@encryption_app.command("new-key")
+def encryption_app(parts: Callable[[], Sequence[Part]] = tuple) -> typer.Typer:
+    """The commands `rewards encryption …`.
+
+    Args:
+        parts: gives the encrypted values of other packages, which are rotated after the website's own.
+    """
+    app = typer.Typer(help="Personal details: the keys that they are encrypted under.", no_args_is_help=True)
+    app.command("new-key")(new_key)
+
+    @app.command()
+    def rotate(_stack: StackOption = None) -> None:
+        """Encrypt anew whatever is not under the first key of REWARDS_FIELD_KEYS. Does nothing the second time.
+
+        It may be interrupted and run again at any moment. Exit codes: 0 everything is under the first key; 1 some values cannot be
+        decrypted, which are named and left as they are.
+        """
+        _rotate(parts())
+
+    return app
+
+
 def new_key(_stack: StackOption = None) -> None:
     """Print a fresh key for REWARDS_FIELD_KEYS. It is stored nowhere: keep it as docs/encryption.md says."""
     from api.core import encryption
@@ -106,13 +129,7 @@ def new_key(_stack: StackOption = None) -> None:
     typer.echo(encryption.new_key())
 
 
-@encryption_app.command()
-def rotate(_stack: StackOption = None) -> None:
-    """Encrypt anew whatever is not under the first key of REWARDS_FIELD_KEYS. Does nothing the second time.
-
-    It may be interrupted and run again at any moment. Exit codes: 0 everything is under the first key; 1 some values cannot be
-    decrypted, which are named and left as they are.
-    """
+def _rotate(parts: Sequence[Part]) -> None:
     from sqlalchemy.exc import OperationalError
 
     from api.core.database import Database
@@ -127,13 +144,13 @@ def rotate(_stack: StackOption = None) -> None:
     database = Database(DatabaseSettings.model_validate({}).database_url.get_secret_value(), connections=2)
     try:
         with database.read_sessions.begin() as session:
-            total = count_outdated(session, cipher)
+            total = count_outdated(session, cipher) + sum(part.count_outdated(session, cipher) for part in parts)
         with typer.progressbar(length=total, label="Encrypting anew", file=sys.stderr) as bar:
 
             def told(rotation: Rotation) -> None:
                 bar.update(rotation.rewritten + rotation.failed - bar.pos)
 
-            rotation = rotate_values(database, cipher, told)
+            rotation = rotate_values(database, cipher, told, parts)
     except OperationalError as error:
         raise TransientError(f"the database does not answer, run it again later: {error.orig}".strip()) from error
     finally:

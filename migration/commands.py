@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
+from migration.options import AllowMyisam, AsJson, CatchUp, From, LegacyZone, Merge, MergeEmails, Strict
 from streams.options import OwnerStackOption, StackOption
 
 if TYPE_CHECKING:
-    from migration.acceptance import Zones
+    from api.core.encryption import FieldCipher
     from migration.comparison import Comparison
     from migration.figures import Options
+    from migration.rules.rule import Zones
 
 database_app = typer.Typer(no_args_is_help=True, help="The schema of sunroc_rewards.")
 
@@ -30,37 +31,6 @@ class LegacyServer(Protocol):
     def load(self, script: Path) -> object:
         """Run an SQL script."""
 
-
-class MergeEmails(StrEnum):
-    """Who stays of users whose e-mails differ in case only."""
-
-    OLDEST = "oldest"
-
-
-From = Annotated[
-    str,
-    typer.Option(
-        "--from",
-        metavar="mysql://…",
-        envvar="REWARDS_LEGACY_URL",
-        show_envvar=True,
-        help="The legacy database: mysql://user:password@server:3306/rewards_program. It is only read.",
-    ),
-]
-Strict = Annotated[bool, typer.Option("--strict", help="Refuse tables and columns that the map does not know.")]
-LegacyZone = Annotated[
-    str,
-    typer.Option(
-        "--legacy-zone", metavar="ZONE", help="The time zone that the legacy database's times were written in."
-    ),
-]
-Merge = Annotated[
-    MergeEmails | None,
-    typer.Option(
-        "--merge-emails", help="Of users whose e-mails differ in case only, let the oldest take the others' place."
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 SAMPLE = Path(__file__).parent / "sample" / "rewards_program.sql"
 
@@ -92,10 +62,10 @@ def migrate_app(demo_server: Callable[[], AbstractContextManager[LegacyServer]])
     """
     app = typer.Typer(
         no_args_is_help=True,
-        help="Move the legacy database rewards_program (MySQL or MariaDB) into sunroc_rewards: plan, run, verify, report."
+        help="Move the legacy database rewards_program (MySQL or MariaDB) into sunroc_rewards: plan, run, verify, report, rollback."
         " docs/migration.md tells the weekend.",
     )
-    for command in (plan, run, verify, report):
+    for command in (plan, run, verify, report, rollback):
         app.command()(command)
 
     @app.command()
@@ -123,11 +93,14 @@ def plan(
     strict: Strict = False,
     legacy_zone: LegacyZone = "America/Denver",
     merge_emails: Merge = None,
+    catch_up: CatchUp = False,
+    allow_myisam: AllowMyisam = False,
     as_json: AsJson = False,
     _stack: OwnerStackOption = None,
 ) -> None:
     """Read everything and write nothing: what would move, what would be changed or refused and why, and how long a run takes.
 
+    Where REWARDS_OWNER_DATABASE_URL names the new database (as the stack in --data does), it is compared with what stands there.
     Exit codes: 0 a run would succeed; 1 it would not (the reason is printed).
     """
     import time
@@ -136,17 +109,22 @@ def plan(
     from migration import terminal
     from migration.run import plan as make_plan
 
-    options = _options(legacy_zone, strict=strict, merge_emails=merge_emails)
+    options = _options(
+        legacy_zone, strict=strict, merge_emails=merge_emails, catch_up=catch_up, allow_myisam=allow_myisam
+    )
     started = time.monotonic()
-    # Nothing stays of what is encrypted here, so any key will do.
-    cipher = FieldCipher.from_setting(new_key())
+    owner_url = _owner_url_if_any()
+    # Without a new database nothing stays of what is encrypted here, so any key will do.
+    cipher = _cipher() if owner_url else FieldCipher.from_setting(new_key())
     if as_json:
-        _print_json(make_plan(source, options, cipher, terminal.Silence()).told())
-        return
-    console = terminal.console()
-    with terminal.ShownProgress(console, "reading") as progress:
-        figures = make_plan(source, options, cipher, progress)
-    terminal.print_plan(console, figures, time.monotonic() - started)
+        figures = make_plan(source, options, cipher, terminal.Silence(), owner_url)
+        _print_json(figures.told())
+    else:
+        console = terminal.console()
+        with terminal.ShownProgress(console, "reading") as progress:
+            figures = make_plan(source, options, cipher, progress, owner_url)
+        terminal.print_plan(console, figures, time.monotonic() - started, compared=owner_url is not None)
+    figures.survey.require_snapshot(allowed=allow_myisam)
 
 
 def run(
@@ -155,20 +133,24 @@ def run(
     strict: Strict = False,
     legacy_zone: LegacyZone = "America/Denver",
     merge_emails: Merge = None,
+    catch_up: CatchUp = False,
+    allow_myisam: AllowMyisam = False,
     as_json: AsJson = False,
     _stack: OwnerStackOption = None,
 ) -> None:
     """Move everything in one transaction, as the schema's owner. Killed or failed, nothing of it stays; run again, nothing changes.
 
+    What changed in the legacy database since the last run is named, and moves with --catch-up alone.
+
     Exit codes: 0 everything moved, but for the rows that the report names; 1 it failed (the reason is printed).
     """
-    from api.core.encryption import FieldCipher
-    from api.core.settings import EncryptionSettings
     from migration import terminal
     from migration.run import run as do_run
 
-    options = _options(legacy_zone, strict=strict, merge_emails=merge_emails)
-    cipher = FieldCipher.from_setting(EncryptionSettings.model_validate({}).field_keys.get_secret_value())
+    options = _options(
+        legacy_zone, strict=strict, merge_emails=merge_emails, catch_up=catch_up, allow_myisam=allow_myisam
+    )
+    cipher = _cipher()
     if as_json:
         _print_json(do_run(source, _owner_url(), options, cipher, terminal.Silence()).told())
         return
@@ -185,13 +167,11 @@ def verify(source: From, *, as_json: AsJson = False, _stack: OwnerStackOption = 
     """
     from dataclasses import asdict
 
-    from api.core.encryption import FieldCipher
-    from api.core.settings import EncryptionSettings
     from migration import terminal
     from migration.report import report as last_run
     from migration.verify import verify as compare
 
-    cipher = FieldCipher.from_setting(EncryptionSettings.model_validate({}).field_keys.get_secret_value())
+    cipher = _cipher()
     chosen = last_run(_owner_url()).options
     zones = _zones(chosen["legacy_zone"], chosen["business_zone"])
     merged = bool(chosen["merge_emails"])
@@ -239,24 +219,64 @@ def report(
         terminal.print_report(terminal.console(), found)
 
 
+def rollback(
+    *,
+    discard_changes: Annotated[
+        bool, typer.Option("--discard-changes", help="Remove rows as well that the new system has changed since.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    _stack: OwnerStackOption = None,
+) -> None:
+    """Take all runs back: remove the rows that they put into the new database, their entries and reports. A later run begins anew.
+
+    The new system's own rows stay, and rows that stood there before. Exit codes: 0 it is as before the first run; 1 it could not be
+    done (the reason is printed), and nothing was changed.
+    """
+    from migration.rollback import roll_back
+
+    if not yes:
+        typer.confirm("Remove everything that was migrated from the new database?", abort=True)
+    removed = roll_back(_owner_url(), discard_changes=discard_changes)
+    for name, rows in removed.items():
+        typer.echo(f"{name}: {rows:,} rows removed")
+
+
 def _owner_url() -> str:
     from migration.settings import OwnerSettings
 
     return OwnerSettings.model_validate({}).owner_database_url.get_secret_value()
 
 
-def _options(legacy_zone: str, *, strict: bool, merge_emails: MergeEmails | None) -> Options:
+def _owner_url_if_any() -> str | None:
+    from migration.settings import TargetSettings
+
+    url = TargetSettings.model_validate({}).owner_database_url
+    return None if url is None else url.get_secret_value()
+
+
+def _cipher() -> FieldCipher:
+    from api.core.encryption import FieldCipher
+    from api.core.settings import EncryptionSettings
+
+    return FieldCipher.from_setting(EncryptionSettings.model_validate({}).field_keys.get_secret_value())
+
+
+def _options(
+    legacy_zone: str, *, strict: bool, merge_emails: MergeEmails | None, catch_up: bool, allow_myisam: bool
+) -> Options:
     from migration.figures import Options
     from migration.settings import ZoneSettings
 
     zones = _zones(legacy_zone, ZoneSettings.model_validate({}).timezone)
-    return Options(zones, strict=strict, merge_emails=merge_emails is not None)
+    return Options(
+        zones, strict=strict, merge_emails=merge_emails is not None, catch_up=catch_up, allow_myisam=allow_myisam
+    )
 
 
 def _zones(legacy: str, business: str) -> Zones:
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-    from migration.acceptance import Zones
+    from migration.rules.rule import Zones
 
     try:
         return Zones(ZoneInfo(legacy), ZoneInfo(business))

@@ -21,7 +21,10 @@ def connect(url: str, name: str) -> Connection:
         MigrationError: the address is wrong, nobody answers, or the schema is another one.
     """
     try:
-        connection: Connection = psycopg2.connect(url, application_name=name, connect_timeout=10)
+        connection: Connection = psycopg2.connect(
+            url, application_name=name, connect_timeout=10, keepalives_idle=30, keepalives_interval=10, keepalives_count=6,
+            tcp_user_timeout=90_000,
+        )  # fmt: skip
     except psycopg2.OperationalError as error:
         raise MigrationError(
             f"sunroc_rewards does not answer: {str(error).strip()}. Start it with `rewards up`"

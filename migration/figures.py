@@ -10,8 +10,8 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any
 
-from migration.acceptance import Zones
-from migration.legacy import Catalog
+from migration.catalog import Catalog
+from migration.rules.rule import Zones
 from migration.survey import Survey
 from migration.transform import Notes
 
@@ -23,6 +23,10 @@ class Options:
     zones: Zones
     strict: bool = False
     merge_emails: bool = False
+    catch_up: bool = False
+    """Do what the legacy database did since the last run."""
+    allow_myisam: bool = False
+    """Go on although the snapshot does not hold for all tables."""
 
     def told(self) -> dict[str, Any]:
         """For the report."""
@@ -31,6 +35,8 @@ class Options:
             "business_zone": self.zones.business.key,
             "strict": self.strict,
             "merge_emails": self.merge_emails,
+            "catch_up": self.catch_up,
+            "allow_myisam": self.allow_myisam,
         }
 
 
@@ -43,8 +49,14 @@ class TableFigures:
     read: int = 0
     written: int = 0
     kept: int = 0
-    different: int = 0
-    different_keys: tuple[str, ...] = ()
+    """Rows that stood there already and were not touched."""
+    changed: int = 0
+    """Rows that the legacy database changed since the last run, and that were brought up to date."""
+    deleted: int = 0
+    """The same of rows that it deleted, or that the rules refuse now."""
+    own: int = 0
+    """Rows that the new system changed or removed since the last run: they stay so."""
+    own_keys: tuple[str, ...] = ()
     rejected: int = 0
     entries: int = 0
     highest: int = 0
@@ -54,8 +66,9 @@ class TableFigures:
     def told(self) -> dict[str, Any]:
         """For the report."""
         return {
-            "legacy": self.old, "read": self.read, "written": self.written, "kept": self.kept, "different": self.different,
-            "different_keys": list(self.different_keys), "rejected": self.rejected, "entries": self.entries, "highest": self.highest,
+            "legacy": self.old, "read": self.read, "written": self.written, "kept": self.kept, "changed": self.changed,
+            "deleted": self.deleted, "own": self.own, "own_keys": list(self.own_keys),
+            "rejected": self.rejected, "entries": self.entries, "highest": self.highest,
             "seconds": round(self.seconds, 3),
         }  # fmt: skip
 
@@ -93,6 +106,7 @@ class Figures:
             "unknown_tables": self.survey.unknown_tables,
             "unknown_columns": self.survey.unknown_columns,
             "dropped_columns": self.survey.dropped,
+            "unprotected": self.survey.unprotected,
             "mapped_columns": {
                 table: {"moved": moved, "found": found} for table, (moved, found) in self.survey.mapped.items()
             },
@@ -125,5 +139,6 @@ class Figures:
                 "unknown_tables": self.survey.unknown_tables,
                 "unknown_columns": self.survey.unknown_columns,
                 "dropped_columns": self.survey.dropped,
+                "unprotected": self.survey.unprotected,
             },
         }

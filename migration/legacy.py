@@ -1,19 +1,21 @@
-"""The legacy server: a connection that only reads, one consistent snapshot, and what tables and columns there are."""
+"""The legacy server: a connection that only reads, and one consistent snapshot. What there is to read says catalog.py."""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, TypeAlias
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pymysql
 from pymysql.cursors import SSCursor
 
 from migration.errors import MigrationError
-from migration.map import SORT_ORDERS
-from migration.rules.characters import ENCODINGS
+from migration.map import SORT_ORDERS, TABLES
+from migration.settings import LegacySettings
 
 Connection: TypeAlias = "pymysql.Connection[Any]"
 
@@ -44,48 +46,8 @@ SESSION: Final[Mapping[str, str]] = {
 }
 """What a query's answer depends on, whatever the server's own settings are; a server leaves out what it does not know."""
 UNKNOWN_VARIABLE: Final = 1193
-
-
-@dataclass(frozen=True, slots=True)
-class LegacyColumn:
-    """A column as information_schema tells of it."""
-
-    name: str
-    data_type: str
-    column_type: str
-    nullable: bool
-    charset: str | None
-    scale: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class LegacyTable:
-    """A table with its columns, in their order."""
-
-    name: str
-    engine: str
-    columns: Mapping[str, LegacyColumn]
-
-
-@dataclass(frozen=True, slots=True)
-class Catalog:
-    """What the legacy database holds."""
-
-    source: str
-    """Server and schema, without user and password."""
-    server: str
-    """Version, as the server says it."""
-    tables: Mapping[str, LegacyTable]
-
-    @property
-    def encodings(self) -> dict[tuple[str, str], str]:
-        """Table and column -> character encoding, of columns that hold text in a character set that is known here."""
-        return {
-            (table.name, column.name): ENCODINGS[column.charset]
-            for table in self.tables.values()
-            for column in table.columns.values()
-            if column.charset is not None and column.charset in ENCODINGS
-        }
+JOINED: Final[Mapping[str, str]] = {table.old: table.joined for table in TABLES if table.joined}
+"""Legacy table -> the one that is read beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +59,8 @@ class Address:
     database: str
     user: str
     password: str = field(repr=False)
+    authority: str | None = None
+    """File with the certificate authority that must vouch for the server; without one, encryption is used where it is offered."""
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}/{self.database}"
@@ -110,13 +74,45 @@ def parse(address: str) -> Address:
     except ValueError as error:
         raise MigrationError(f"--from is no address: write {EXAMPLE}") from error
     database = unquote(parts.path.strip("/"))
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    authority = options.pop("ssl-ca", None)
     # A password with characters that mean something in an address ends up in the wrong part of it.
-    strayed = parts.query or parts.fragment or "@" in parts.path or "/" in parts.path.strip("/")
+    in_path = "@" in parts.path or "/" in parts.path.strip("/")
+    strayed = in_path or options or parts.fragment or (parts.query and not authority)
     if parts.scheme not in SCHEMES or not parts.hostname or not database or strayed:
         raise MigrationError(
-            f"--from needs a server and a database: write {EXAMPLE}, with %2F for / and the like in a password"
+            f"--from needs a server and a database: write {EXAMPLE}, with %2F for / and the like in a password;"
+            " behind it, ?ssl-ca=FILE alone is known"
         )
-    return Address(parts.hostname, port, database, unquote(parts.username or ""), unquote(parts.password or ""))
+    if authority is not None and not Path(authority).is_file():
+        raise MigrationError(
+            f"--from: there is no file {authority}. ssl-ca names the certificate of the authority that vouches for the legacy server:"
+            " copy it from there (SHOW VARIABLES LIKE 'ssl_ca' names it)"
+        )
+    return Address(
+        parts.hostname, port, database, unquote(parts.username or ""), unquote(parts.password or ""), authority
+    )
+
+
+class StreamingCursor(SSCursor):
+    """Rows as they come. An answer that is not read to its end ends the connection: the rest may be millions of rows."""
+
+    def close(self) -> None:
+        """Let go of the answer, also where the connection was lost."""
+        connection: Connection | None = self.connection
+        result = self._result  # type: ignore[attr-defined]
+        unread = result is not None and result.unbuffered_active
+        if connection is None or not (unread or not connection.open):
+            super().close()
+            return
+        if connection.open:
+            connection.close()
+        if result is not None:
+            # Else it reads on when it is forgotten.
+            result.unbuffered_active = False
+        self.connection = None  # type: ignore[assignment]
+
+    __del__ = close
 
 
 @contextmanager
@@ -127,26 +123,57 @@ def connected(address: str) -> Iterator[Connection]:
         MigrationError: the address is wrong, or nobody answers there.
     """
     place = parse(address)
+    limits = LegacySettings.model_validate({})
+    connection = _connect(place, limits)
+    try:
+        _prepare(connection)
+        yield connection
+    except pymysql.Error as error:
+        raise MigrationError(
+            f"the legacy database at {place} ended the work: {words(error, limits.legacy_read_seconds)}. Nothing of this run stays:"
+            " start it again once the server answers"
+        ) from error
+    finally:
+        if connection.open:
+            connection.close()
+
+
+def _connect(place: Address, limits: LegacySettings) -> Connection:
+    seconds = limits.legacy_connect_seconds
+    # Without an authority, what the server offers is taken as it is.
+    tls: dict[str, Any] = (
+        {"ssl_ca": place.authority, "ssl_verify_cert": True, "ssl_verify_identity": True} if place.authority else {}
+    )
     try:
         connection: Connection = pymysql.connect(
             host=place.host, port=place.port, user=place.user, password=place.password.encode(), database=place.database,
-            charset="utf8mb4", conv={}, use_unicode=False, cursorclass=SSCursor, connect_timeout=10, autocommit=None,
+            charset="utf8mb4", conv={}, use_unicode=False, cursorclass=StreamingCursor, autocommit=None,
+            read_timeout=seconds, write_timeout=seconds, defer_connect=True, **tls,
         )  # fmt: skip
-    except pymysql.Error as error:
-        raise MigrationError(f"the legacy database does not answer at {place}: {_words(error)}") from error
+        connection.connect(_socket(place, seconds))
+    except (pymysql.Error, OSError) as error:
+        raise MigrationError(f"the legacy database does not answer at {place}: {words(error, seconds)}") from error
     except AttributeError as error:
         # What PyMySQL does about a password that was set before MySQL 4.1.
         raise MigrationError(
             f"the legacy database at {place} keeps this user's password in the form of before MySQL 4.1, which cannot be used:"
             " set it anew there, with SET old_passwords = 0"
         ) from error
-    try:
-        _prepare(connection)
-        yield connection
-    except pymysql.Error as error:
-        raise MigrationError(f"the legacy database at {place} ended the work: {_words(error)}") from error
-    finally:
-        connection.close()
+    # The handshake is over in a moment or never, and a query may take its time; PyMySQL has one limit for both.
+    connection._read_timeout = limits.legacy_read_seconds  # type: ignore[attr-defined]  # noqa: SLF001
+    return connection
+
+
+def _socket(place: Address, seconds: float) -> socket.socket:
+    """A connection whose other end is asked for a sign of life, so that a dead network is noticed within a minute or two."""
+    sock = socket.create_connection((place.host, place.port), seconds)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 6)):
+        # Not every system has them under these names.
+        if hasattr(socket, option):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+    return sock
 
 
 def _prepare(connection: Connection) -> None:
@@ -167,34 +194,7 @@ def begin_snapshot(connection: Connection) -> None:
         cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
 
 
-def catalog(connection: Connection, address: str) -> Catalog:
-    """Read what tables and columns there are."""
-    place = parse(address)
-    tables: dict[str, tuple[str, dict[str, LegacyColumn]]] = {}
-    ((version,),) = _told(connection, "SELECT VERSION()")
-    for name, engine in _told(
-        connection,
-        "SELECT table_name, engine FROM information_schema.tables"
-        " WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'",
-    ):
-        tables[name] = (engine or "", {})
-    for table, name, data_type, column_type, nullable, charset, scale in _told(
-        connection,
-        "SELECT table_name, column_name, data_type, column_type, is_nullable, character_set_name, numeric_scale"
-        " FROM information_schema.columns WHERE table_schema = DATABASE() ORDER BY table_name, ordinal_position",
-    ):
-        if table in tables:
-            tables[table][1][name] = LegacyColumn(
-                name, data_type.lower(), column_type, nullable == "YES", charset, None if scale is None else int(scale)
-            )
-    return Catalog(
-        str(place),
-        version,
-        {name: LegacyTable(name, engine, columns) for name, (engine, columns) in tables.items()},
-    )
-
-
-def _told(connection: Connection, statement: str) -> list[tuple[Any, ...]]:
+def asked(connection: Connection, statement: str) -> list[tuple[Any, ...]]:
     """The answer to a question about the server: text, and None for NULL."""
     with connection.cursor() as cursor:
         cursor.execute(statement)
@@ -202,19 +202,28 @@ def _told(connection: Connection, statement: str) -> list[tuple[Any, ...]]:
 
 
 def raw_value(table: str, column: str) -> str:
-    """SQL for a column's value, whatever its type. `column` may name another table: `table.column`.
+    """SQL for a column's value, whatever its type; `column` as `placed` takes it.
 
     It is the column itself: what a server computes, a CAST as well, becomes NULL where it is larger than max_allowed_packet.
     """
-    full = column if "." in column else f"{table}.{column}"
-    return f"{quoted(full)} * 1e0" if full in SORT_ORDERS else quoted(full)
+    sql = placed(table, column)
+    return f"{sql} * 1e0" if f"{table}.{column}" in SORT_ORDERS else sql
+
+
+def placed(table: str, column: str) -> str:
+    """A column of a table for SQL, or `joined.column` of the one that is joined to it. Any name may have dots in it."""
+    joined = JOINED.get(table)
+    if joined and column.startswith(f"{joined}."):
+        return f"{quoted(joined)}.{quoted(column.removeprefix(f'{joined}.'))}"
+    return f"{quoted(table)}.{quoted(column)}"
 
 
 def quoted(name: str) -> str:
-    """A name for SQL; `table.column` is quoted part by part."""
-    return ".".join(f"`{part.replace('`', '``')}`" for part in name.split("."))
+    """One name for SQL, of a table or of a column."""
+    return f"`{name.replace('`', '``')}`"
 
 
-def _words(error: pymysql.Error) -> str:
-    """What the server said, without the number that PyMySQL puts in front."""
-    return str(error.args[1]) if len(error.args) > 1 else str(error)
+def words(error: Exception, seconds: float | None = None) -> str:
+    """What the server said, without the number that PyMySQL puts in front; `seconds` is the limit that held."""
+    said = str(error.args[1]) if len(error.args) > 1 else str(error)
+    return said if seconds is None or "timed out" not in said else f"it said nothing for {seconds:g} s ({said})"

@@ -15,8 +15,9 @@ from typing import Final
 
 from migration import plain
 from migration.acceptance import Acceptance
+from migration.catalog import LegacyTable
 from migration.copytext import NULL, SEPARATOR
-from migration.legacy import LegacyTable, quoted, raw_value
+from migration.legacy import placed, quoted, raw_value
 from migration.mapping import Column, Table
 from migration.plain import Form, Source
 from migration.rules.encrypted import Encrypted
@@ -54,11 +55,11 @@ def query(table: Table, legacy: LegacyTable, acceptance: Acceptance, *, joined: 
     """Build the statement that reads a table: one column, with a line or a marked row."""
     olds = tuple(dict.fromkeys(old for column in table.columns for old in column.olds))
     olds += tuple(name for name in legacy.columns if name not in olds)
-    sql = {old: f"{quoted(table.old)}.{quoted(old)}" if "." not in old else quoted(old) for old in olds}
+    sql = {old: placed(table.old, old) for old in olds}
     secret = tuple(column for column in table.columns if isinstance(column.rule, Encrypted))
     columns = tuple(column for column in table.columns if column not in secret) + secret
     owners = {one.name: one for one in (legacy, joined) if one is not None}
-    nullable = {old for old in olds if "." in old or legacy.columns[old].nullable}
+    nullable = {old for old in olds if old not in legacy.columns or legacy.columns[old].nullable}
     line = _raw_line({old: raw_value(table.old, old) for old in olds}, {old: sql[old] for old in nullable})
     forms: list[Form] = []
     # Users that others take the place of are refused, and what is theirs may meet: nothing is plain.

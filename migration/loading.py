@@ -1,25 +1,40 @@
-"""Brings the rows of a table into Postgres: into an empty one directly, else what is missing.
+"""Brings the rows of the tables into Postgres: into empty ones directly, else what changed since the last run (changes.py).
 
-Place on the data's way: within the run's transaction (target.py), fed by extract.py.
+Place on the data's way: within the run's transaction (target.py), fed by extract.py. What is to be done is decided in between
+(decisions.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
 import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from api.core.encryption import FieldCipher
+from migration.changes import (
+    ADDED,
+    CHANGED,
+    DELETED,
+    LEGACY,
+    REPLACED,
+    Changes,
+    changes_of,
+    compare,
+    decide,
+    incoming,
+    key_of,
+    remember,
+)
 from migration.copytext import OPTIONS
-from migration.map import PASSWORD
+from migration.details import settle
+from migration.foreign_keys import ForeignKeys
+from migration.map import PASSWORD, TABLES
 from migration.mapping import Column, Table
-
-KEPT_SHOWN: Final = 5
 
 
 class Readable(Protocol):
@@ -35,99 +50,154 @@ class Readable(Protocol):
         """Is not asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What became of a table's rows."""
-
-    added: int
-    kept: int
-    """Rows that stood there already, and stay as they are."""
-    different: tuple[str, ...]
-    """Keys of those that have other values, the first ones."""
-    different_count: int
-
-
 class Loading:
-    """Brings the rows of one table in."""
+    """Brings the rows of the tables in: into empty ones directly, else beside those that stand there, to be compared with them.
 
-    def __init__(self, connection: Connection, table: Table, columns: Sequence[Column]) -> None:
+    Foreign keys are checked at the end, so that tables may be written in any order.
+    """
+
+    def __init__(self, connection: Connection, cipher: FieldCipher) -> None:
         self._connection = connection
-        self._table = table
-        self._columns = [column.new for column in columns]
+        self._cipher = cipher
+        self._foreign_keys = ForeignKeys()
+        self.compared: list[Table] = []
+        """Tables whose legacy rows stand in a temporary table."""
+        self.changes: dict[str, Changes] = {}
+        """New table -> what differs."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT NOT EXISTS (SELECT FROM migration_rows)")
+            self.is_first = cursor.fetchone() == (True,)
 
-    def load(self, source: Readable) -> Written:
-        """COPY what the source gives: directly into an empty table, else what is missing."""
-        name = sql.Identifier(self._table.new)
+    def has_rows(self, table: Table) -> bool:
+        """Whether rows stand there, or those of an earlier run did."""
         with self._connection.cursor() as cursor:
-            if _is_empty(cursor, self._table.new):
-                with put_off(self._connection, self._table.new):
-                    return Written(self._copy(cursor, name, source), 0, (), 0)
-            incoming = sql.Identifier(f"incoming_{self._table.new}")
-            cursor.execute(sql.SQL("CREATE TEMP TABLE {} (LIKE {}) ON COMMIT DROP").format(incoming, name))
-            count = self._copy(cursor, incoming, source)
-            cursor.execute(sql.SQL("ANALYZE {}").format(incoming))
-            return self._merge(cursor, incoming, name, count)
+            cursor.execute(
+                sql.SQL(
+                    "SELECT EXISTS (SELECT FROM {}) OR EXISTS (SELECT FROM migration_rows WHERE table_name = %s)"
+                ).format(sql.Identifier(table.new)),
+                (table.new,),
+            )
+            return cursor.fetchone() == (True,)
 
-    def _copy(self, cursor: Cursor, into: sql.Identifier, source: Readable) -> int:
-        columns = sql.SQL(", ").join(map(sql.Identifier, self._columns))
+    def fill(self, table: Table, columns: Sequence[Column], source: Readable) -> None:
+        """COPY what the source gives into an empty table."""
+        with self._connection.cursor() as cursor:
+            self._foreign_keys.put_off(cursor, table)
+            with put_off(self._connection, table.new):
+                self.skip(table, self._copy(cursor, sql.Identifier(table.new), columns, source))
+
+    def skip(self, table: Table, rows: int) -> None:
+        """Note that a table which had none has, or would have, so many rows."""
+        self.changes[table.new] = Changes({ADDED: rows}) if rows else Changes()
+
+    def compare(self, table: Table, columns: Sequence[Column], source: Readable) -> None:
+        """COPY what the source gives beside the table, and find what differs."""
+        with self._connection.cursor() as cursor:
+            create = "CREATE TEMP TABLE {} (LIKE {}) ON COMMIT DROP"
+            cursor.execute(sql.SQL(create).format(incoming(table), sql.Identifier(table.new)))
+            self._copy(cursor, incoming(table), columns, source)
+            cursor.execute(sql.SQL("ANALYZE {}").format(incoming(table)))
+            compare(cursor, table)
+            settle(cursor, table, self._cipher)
+            self.changes[table.new] = decide(cursor, table)
+            self.compared.append(table)
+
+    def standing(self, table: Table) -> sql.Identifier:
+        """Where the legacy rows of this run stand, and no others."""
+        return incoming(table) if table in self.compared else sql.Identifier(table.new)
+
+    def apply(self) -> None:
+        """Do in the new database what the legacy one did since the last run, and keep what it holds now.
+
+        Raises:
+            MigrationError: the new system needs a row that is to go.
+        """
+        with self._connection.cursor() as cursor, self._foreign_keys.held(cursor):
+            changed = [table for table in self.compared if self._is_changed(table)]
+            for table in changed:
+                self._foreign_keys.put_off(cursor, table)
+            for table in changed:
+                self._delete(cursor, table)
+            for table in changed:
+                self._update(cursor, table)
+                self._insert(cursor, table)
+        with self._connection.cursor() as cursor:
+            for table in TABLES:
+                remember(cursor, table, self.standing(table), is_new=table not in self.compared)
+
+    def _is_changed(self, table: Table) -> bool:
+        return any(self.changes[table.new].counts.get(state) for state in LEGACY)
+
+    def _copy(self, cursor: Cursor, into: sql.Identifier, columns: Sequence[Column], source: Readable) -> int:
+        names = sql.SQL(", ").join(sql.Identifier(column.new) for column in columns)
         try:
-            cursor.copy_expert(sql.SQL("COPY {} ({}) FROM STDIN {}").format(into, columns, sql.SQL(OPTIONS)), source)
+            cursor.copy_expert(sql.SQL("COPY {} ({}) FROM STDIN {}").format(into, names, sql.SQL(OPTIONS)), source)
         except psycopg2.Error:
             if source.failure is not None:
                 raise source.failure from None
             raise
         return int(cursor.rowcount)
 
-    def _merge(self, cursor: Cursor, incoming: sql.Identifier, name: sql.Identifier, count: int) -> Written:
-        """Add what is missing; what stands there belongs to the new system by now and is left alone."""
-        parts = {
-            "name": name,
-            "incoming": incoming,
-            "columns": sql.SQL(", ").join(map(sql.Identifier, self._columns)),
-            "same": sql.SQL(" AND ").join(
-                sql.SQL("t.{0} = n.{0}").format(sql.Identifier(key)) for key in self._table.new_key
-            ),
-            "key": sql.SQL(" || ',' || ").join(
-                sql.SQL("n.{}::text").format(sql.Identifier(key)) for key in self._table.new_key
-            ),
-            "theirs": self._compared("t"),
-            "ours": self._compared("n"),
-        }
+    def _delete(self, cursor: Cursor, table: Table) -> None:
         cursor.execute(
-            sql.SQL(
-                "SELECT {key} FROM {incoming} AS n JOIN {name} AS t ON {same} WHERE ROW({theirs}) IS DISTINCT FROM ROW({ours})"
-            ).format(**parts)
+            sql.SQL("DELETE FROM {} AS t USING {} AS c WHERE c.key = {} AND c.state = %s").format(
+                sql.Identifier(table.new), changes_of(table), key_of(table, "t")
+            ),
+            (DELETED,),
         )
-        different = [key for (key,) in cursor.fetchall()]
-        cursor.execute(
-            sql.SQL(
-                "INSERT INTO {name} ({columns}) SELECT {columns} FROM {incoming} AS n"
-                " WHERE NOT EXISTS (SELECT FROM {name} AS t WHERE {same})"
-            ).format(**parts)
-        )
-        added = int(cursor.rowcount)
-        return Written(added, count - added, tuple(different[:KEPT_SHOWN]), len(different))
 
-    def _compared(self, alias: str) -> sql.Composable:
-        """Columns to compare; a password that was replaced since is the user's own business."""
-        return sql.SQL(", ").join(
-            sql.SQL("{}.{}").format(sql.Identifier(alias), sql.Identifier(name))
-            for name in self._columns
-            if name not in PASSWORD
+    def _update(self, cursor: Cursor, table: Table) -> None:
+        def value(column: Column) -> sql.Composable:
+            name = sql.Identifier(column.new)
+            if table.old == "users" and column.new in PASSWORD:
+                replaced = sql.SQL(REPLACED.format("t"))
+                return sql.SQL("{0} = CASE WHEN {1} THEN t.{0} ELSE n.{0} END").format(name, replaced)
+            return sql.SQL("{0} = n.{0}").format(name)
+
+        cursor.execute(
+            sql.SQL(
+                "UPDATE {name} AS t SET {values} FROM {incoming} AS n JOIN {changes} AS c ON c.key = {n_key} AND c.state = %s"
+                " WHERE {same}"
+            ).format(
+                name=sql.Identifier(table.new),
+                values=sql.SQL(", ").join(map(value, table.columns)),
+                incoming=incoming(table),
+                changes=changes_of(table),
+                n_key=key_of(table, "n"),
+                same=sql.SQL(" AND ").join(
+                    sql.SQL("t.{0} = n.{0}").format(sql.Identifier(key)) for key in table.new_key
+                ),
+            ),
+            (CHANGED,),
+        )
+
+    def _insert(self, cursor: Cursor, table: Table) -> None:
+        cursor.execute(
+            sql.SQL(
+                "INSERT INTO {name} ({columns}) SELECT {values} FROM {incoming} AS n JOIN {changes} AS c"
+                " ON c.key = {n_key} AND c.state = %s"
+            ).format(
+                name=sql.Identifier(table.new),
+                columns=sql.SQL(", ").join(sql.Identifier(column.new) for column in table.columns),
+                values=sql.SQL(", ").join(sql.Identifier("n", column.new) for column in table.columns),
+                incoming=incoming(table),
+                changes=changes_of(table),
+                n_key=key_of(table, "n"),
+            ),
+            (ADDED,),
         )
 
 
 @contextmanager
 def put_off(connection: Connection, table: str) -> Iterator[None]:
-    """Leave a table without foreign keys, indexes and keys for a while: checked and built once, they cost a fraction."""
+    """Leave a table for a while without its indexes, and without its keys where no other table leads to them: built once, they cost a fraction."""
     name = sql.Identifier(table)
     later: list[sql.Composable] = []
     with connection.cursor() as cursor:
-        # Foreign keys, and its own key where none of another table leads to it.
         cursor.execute(
-            "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint AS c WHERE conrelid = %s::regclass AND (contype = 'f'"
-            " OR contype IN ('p', 'u') AND NOT EXISTS (SELECT FROM pg_constraint AS f WHERE f.contype = 'f' AND f.conindid = c.conindid))"
-            " ORDER BY contype = 'f', conname",
+            "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint AS c WHERE conrelid = %s::regclass AND contype IN ('p', 'u')"
+            " AND NOT EXISTS (SELECT FROM pg_constraint AS f WHERE f.contype = 'f' AND f.conindid = c.conindid)"
+            " ORDER BY conname",
             (table,),
         )
         for constraint, definition in cursor.fetchall():
@@ -145,11 +215,6 @@ def put_off(connection: Connection, table: str) -> Iterator[None]:
         yield
         for statement in later:
             cursor.execute(statement)
-
-
-def _is_empty(cursor: Cursor, table: str) -> bool:
-    cursor.execute(sql.SQL("SELECT NOT EXISTS (SELECT FROM {})").format(sql.Identifier(table)))
-    return cursor.fetchone() == (True,)
 
 
 def continue_sequence(connection: Connection, table: Table, highest: int) -> None:

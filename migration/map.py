@@ -12,7 +12,10 @@ from migration.rules.dates import Date, EnrolledOn, Moment, MomentWhenTrue
 from migration.rules.encrypted import Encrypted
 from migration.rules.numbers import Flag, Integer, Money, SortOrder
 from migration.rules.references import Reference
-from migration.rules.texts import Choice, Status, Text
+from migration.rules.texts import Choice, Email, MasterAccount, Status, Text
+
+MASTER_ACCOUNTS: Final = "master_acct_id"
+"""The legacy column, wherever it stands, that names a customer across all systems."""
 
 
 def _creation() -> tuple[Column, ...]:
@@ -28,7 +31,7 @@ DIVISIONS: Final = Table(
     ("division_cd",),
     (
         Column("division_cd", "id", Reference("divisions", required=True, by_code=True)),
-        Column("division_cd", "code", Text(required=True)),
+        Column("division_cd", "code", Text(required=True), unique=True),
         Column("division_name", "name", Text(required=True)),
         Column("sort_order", "sort_order", SortOrder()),
     ),
@@ -65,7 +68,7 @@ TABLES: Final = (
         (
             Column("r_id", "id", Integer(required=True)),
             Column("rewards_id", "reward_group_id", Reference("rewards_groups", required=True)),
-            Column("master_acct_id", "customer_master_id", Text(required=True), unique=True),
+            Column(MASTER_ACCOUNTS, "customer_master_id", MasterAccount(required=True), unique=True),
             Column("rewards_groups.created_on", "enrolled_at", EnrolledOn()),
         ),
         dropped=("created_on",),
@@ -77,11 +80,11 @@ TABLES: Final = (
         "customers",
         ("customer_id",),
         (
-            Column("customer_id", "id", Text(required=True)),
+            Column("customer_id", "id", Text(required=True), unique=True),
             Column("customer_cd", "code", Text(required=True)),
             Column("customer_name", "name", Text()),
             Column("division_cd", "division_id", Reference("divisions", by_code=True)),
-            Column("master_acct_id", "customer_master_id", Text()),
+            Column(MASTER_ACCOUNTS, "customer_master_id", MasterAccount()),
             Column("status_cd", "status", Text()),
         ),
         dropped=("updatedYN10", "du", "unique_num", "rewards_id", "account_job_flag"),
@@ -94,7 +97,7 @@ TABLES: Final = (
             Column("u_id", "id", Integer(required=True)),
             Column("rewards_id", "reward_group_id", Reference("rewards_groups")),
             Column("role_id", "role_id", Reference("user_roles", required=True)),
-            Column("email", "email", Text(required=True)),
+            Column("email", "email", Email(required=True)),
             Column("name", "name", Text()),
             Column("password_hash", "password_hash", Text(required=True)),
             Column("password_salt", "password_salt", Text(required=True)),

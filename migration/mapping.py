@@ -62,6 +62,16 @@ class Table:
         """The new table's key columns."""
         return tuple(column.new for column in self.columns[: len(self.key)])
 
+    @property
+    def olds(self) -> tuple[str, ...]:
+        """The table's own legacy columns that the map reads."""
+        return tuple(dict.fromkeys(old for column in self.columns for old in column.olds if "." not in old))
+
+    @property
+    def known(self) -> dict[str, str]:
+        """Legacy columns that the map knows of, in lower case -> as the map writes them."""
+        return {name.lower(): name for name in (*self.olds, *self.dropped)}
+
     def required_references(self) -> tuple[Column, ...]:
         """What a row cannot do without."""
         return tuple(column for column in self.columns if isinstance(column.rule, Reference) and column.rule.required)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import Identity, LargeBinary
+from sqlalchemy import BigInteger, Boolean, Column, Identity, LargeBinary, Table, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from streams.postgres.models import Base
@@ -61,3 +61,14 @@ class MigrationReject(Base):
     content: Mapped[dict[str, Any]]
     """Legacy column -> value as text; encrypted ones as `{"encrypted": base64}`."""
     reason: Mapped[str]
+
+
+MIGRATED_ROWS = Table(
+    "migration_rows",
+    Base.metadata,
+    Column("table_name", Text, nullable=False, comment="The new table."),
+    Column("key", Text, nullable=False, comment="The row's key in it, as text."),
+    Column("digest", BigInteger, nullable=False, comment="Of the values that the run gave it (migration/changes.py)."),
+    Column("added", Boolean, nullable=False, comment="Whether a run has put it there: others stood there already."),
+)
+"""Every legacy row that the last run moved. No index: it is written and read as a whole."""

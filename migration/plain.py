@@ -15,13 +15,13 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from migration.acceptance import Acceptance
-from migration.legacy import LegacyColumn
+from migration.catalog import LegacyColumn
 from migration.rules.dates import Date, EnrolledOn, Moment, MomentWhenTrue
 from migration.rules.encrypted import Encrypted
 from migration.rules.numbers import BIGINT_MAX, Flag, Integer, Money
 from migration.rules.references import Reference
 from migration.rules.rule import Rule
-from migration.rules.texts import Choice, Status, Text
+from migration.rules.texts import Choice, Email, MasterAccount, Status, Text
 
 YEARS: Final = range(1970, 2038)
 """Of changes of the clock; other years' moments are all looked at."""
@@ -87,6 +87,27 @@ def _(rule: Money, source: Source) -> Form:
 def _(rule: Text, source: Source) -> Form:
     plain = " AND ".join(_present(source, required=rule.required))
     return Form(plain, f"CAST({source.sql} AS BINARY)", source.null, text=True)
+
+
+@form.register
+def _(rule: Email, source: Source) -> Form:
+    # Its first and its last byte are ASCII and no spaces.
+    ends = [f"ORD({end}(CAST({source.sql} AS BINARY), 1)) BETWEEN 33 AND 126" for end in ("LEFT", "RIGHT")]
+    plain = " AND ".join([*_present(source, required=rule.required), *ends])
+    return Form(plain, f"CAST({source.sql} AS BINARY)", source.null, text=True)
+
+
+@form.register
+def _(rule: MasterAccount, source: Source) -> Form | None:
+    others = source.acceptance.context.spellings
+    if len(others) > GAPS_MAX:
+        return None
+    conditions = _present(source, required=rule.required)
+    if others:
+        listed = ", ".join(f"0x{text.encode().hex()}" for text in others if text) or "0x00"
+        told = f"CAST(CONVERT({source.sql} USING utf8mb4) AS BINARY) NOT IN ({listed})"
+        conditions.append(f"({source.sql} IS NULL OR {told})" if source.legacy.nullable else told)
+    return Form(" AND ".join(conditions), f"CAST({source.sql} AS BINARY)", source.null, text=True)
 
 
 @form.register

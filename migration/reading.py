@@ -15,7 +15,7 @@ from pymysql.cursors import SSCursor
 
 from migration import packets
 from migration.errors import MigrationError
-from migration.legacy import Connection, quoted, raw_value
+from migration.legacy import Connection, placed, quoted, raw_value
 from migration.map import TABLES
 from migration.mapping import Table
 from migration.rules.rule import Raw
@@ -60,9 +60,9 @@ class Reader:
             MigrationError: a value could not be read.
         """
         key = next(one.key for one in TABLES if one.old == table)
-        names = [name if "." in name else f"{table}.{name}" for name in (*key, *columns)]
+        names = [*key, *columns]
         # Digits, one a column: whether a column is NULL can always be computed.
-        nulls = ", ".join(f"{quoted(name)} IS NULL" for name in names)
+        nulls = ", ".join(f"{placed(table, name)} IS NULL" for name in names)
         values = ", ".join(raw_value(table, name) for name in names)
         statement = f"SELECT {values}, CONCAT({nulls}) FROM {source}"  # noqa: S608 - quoted names of the map
         with self.connection.cursor() as cursor:
@@ -130,7 +130,7 @@ def _lost(table: str, row: tuple[Raw, ...], names: Sequence[str], keys: int) -> 
     key = ",".join((raw or b"").decode("utf-8", "backslashreplace") for raw in row[:keys])
     pairs = zip(names, row, (row[-1] or b"").decode(), strict=False)
     column = next(name for name, value, null in pairs if value is None and null == "0")
-    return not_read(table, key, column.removeprefix(f"{table}."))
+    return not_read(table, key, column)
 
 
 def not_read(table: str, key: str, column: str) -> MigrationError:

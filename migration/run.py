@@ -1,7 +1,7 @@
 """A run of the migration, and the plan of one: the same reading and the same rules, into Postgres or into nothing.
 
-Place on the data's way: legacy.py (snapshot) -> acceptance.py (who may refer to whom) -> extract.py (lines) -> target.py (COPY).
-A run is one transaction: killed at any moment, nothing of it stays.
+Place on the data's way: legacy.py (snapshot) -> acceptance.py (who may refer to whom) -> extract.py (lines) -> loading.py (COPY) ->
+decisions.py (may it?) -> entries.py (log). A run is one transaction: killed at any moment, nothing of it stays.
 """
 
 from __future__ import annotations
@@ -13,17 +13,24 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
+
+from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from api.core.encryption import FieldCipher
 from migration import entries, legacy, target
 from migration.acceptance import Acceptance, accept
+from migration.catalog import catalog as read_catalog
+from migration.changes import LEGACY, OWN
 from migration.connection import division_ids
+from migration.decisions import require_decided
+from migration.errors import MigrationError
 from migration.extract import Blocks, Extraction
+from migration.feasibility import require_feasible
 from migration.figures import Figures, Options, TableFigures
 from migration.legacy import quoted
 from migration.lines import Query, query
-from migration.loading import Loading, Written, continue_sequence
+from migration.loading import Loading, continue_sequence
 from migration.map import TABLES
 from migration.mapping import Table, is_numbered
 from migration.reading import Reader, count, number, points
@@ -47,42 +54,71 @@ class Progress(Protocol):
         """What is being done where there are no rows to count."""
 
 
-def plan(address: str, options: Options, cipher: FieldCipher, progress: Progress) -> Figures:
+def plan(
+    address: str, options: Options, cipher: FieldCipher, progress: Progress, owner_url: str | None = None
+) -> Figures:
     """Do everything but write: what would be changed or refused, and why.
 
+    Args:
+        address: of the legacy database.
+        options: as those of the run.
+        cipher: with the key of the run, where there is a new database to look at.
+        progress: is told how far it is.
+        owner_url: the new database, to be compared with what stands there; without it, that is not looked at.
+
     Raises:
-        MigrationError: the legacy database is not as the map says, or holds a value that no rule covers.
+        MigrationError: the legacy database is not as the map says, or holds a value that no rule covers; or a run would be refused
+            for what stands in the new database.
     """
-    with _reading(address, options, progress, {}) as reading:
-        for table in TABLES:
-            extraction = reading.extraction(table, cipher)
-            started = time.monotonic()
-            for _ in extraction.blocks(reading.reader, partial(progress.advance, table.old)):
-                pass
-            reading.done(table, extraction, None, time.monotonic() - started)
-        return reading.figures
+    with _target(owner_url, options) as connection:
+        known = division_ids(connection) if connection else {}
+        loading = Loading(connection, cipher) if connection else None
+        with _reading(address, options, progress, known) as reading:
+            for table in TABLES:
+                with reading.noted(table, cipher) as (extraction, blocks):
+                    if loading is not None and loading.has_rows(table):
+                        loading.compare(table, extraction.columns, Blocks(blocks))
+                    else:
+                        for _ in blocks:
+                            pass
+                        if loading is not None:
+                            loading.skip(table, extraction.rows_out)
+            if connection is not None and loading is not None:
+                require_decided(connection, loading, catch_up=options.catch_up)
+                connection.rollback()
+                reading.note_changes(loading)
+            return reading.figures
 
 
 def run(address: str, owner_url: str, options: Options, cipher: FieldCipher, progress: Progress) -> Figures:
-    """Move everything, in one transaction.
+    """Move everything, in one transaction. The tables are locked once the legacy database is known and nothing is left to be decided.
 
     Raises:
         MigrationError: as `plan`, or Postgres refused something; nothing of this run stays.
     """
     started_at = dt.datetime.now(dt.UTC)
     with target.connected(owner_url, options.zones.legacy.key) as connection:
-        target.begin(connection)
-        with _reading(address, options, progress, division_ids(connection)) as reading:
+        target.keep_others_out(connection)
+        divisions = division_ids(connection)
+        connection.rollback()
+        with _reading(address, options, progress, divisions) as reading:
+            reading.figures.survey.require_snapshot(allowed=options.allow_myisam)
+            target.begin(connection)
+            if division_ids(connection) != divisions:
+                raise MigrationError("somebody changed the divisions of the new database just now: start again")
+            loading = Loading(connection, cipher)
             for table in TABLES:
-                started = time.monotonic()
-                extraction = reading.extraction(table, cipher)
-                blocks = extraction.blocks(reading.reader, partial(progress.advance, table.old))
-                written = Loading(connection, table, extraction.columns).load(Blocks(blocks))
-                its = reading.done(table, extraction, written, time.monotonic() - started)
-                continue_sequence(connection, table, its.highest)
+                with reading.noted(table, cipher) as (extraction, blocks):
+                    take = loading.compare if loading.has_rows(table) else loading.fill
+                    take(table, extraction.columns, Blocks(blocks))
+            require_decided(connection, loading, catch_up=options.catch_up)
+            loading.apply()
             figures = reading.figures
+            for table, its in zip(TABLES, figures.tables, strict=True):
+                continue_sequence(connection, table, its.highest)
+            reading.note_changes(loading)
             target.write_report(connection, figures.notes.findings, figures.notes.rejects)
-            _write_entries(connection, figures, options, progress)
+            _write_entries(connection, loading, figures, options, progress)
             finished_at = dt.datetime.now(dt.UTC)
             target.write_run(connection, figures.recorded(started_at, finished_at))
             target.tell_pages(connection)
@@ -92,11 +128,26 @@ def run(address: str, owner_url: str, options: Options, cipher: FieldCipher, pro
             return figures
 
 
-def _write_entries(connection: Any, figures: Figures, options: Options, progress: Progress) -> None:  # noqa: ANN401 - psycopg2's
+@contextmanager
+def _target(owner_url: str | None, options: Options) -> Iterator[Connection | None]:
+    """The new database, where there is one to look at."""
+    if owner_url is None:
+        yield None
+        return
+    with target.connected(owner_url, options.zones.legacy.key) as connection:
+        yield connection
+
+
+def _write_entries(
+    connection: Connection, loading: Loading, figures: Figures, options: Options, progress: Progress
+) -> None:
     progress.say("writing the entries of the point log")
     before = entries.legacy_entries(connection)
     rows = sum(its.written for table, its in zip(TABLES, figures.tables, strict=True) if table.entry)
-    entries.write_entries(connection, rows, options.zones.business.key)
+    log = entries.Log(connection, loading.standing, options.zones.business.key)
+    log.write(rows)
+    if options.catch_up:
+        log.correct()
     after = entries.legacy_entries(connection)
     for table, its in zip(TABLES, figures.tables, strict=True):
         if table.entry is not None:
@@ -131,19 +182,28 @@ class Reading:
         statement = f"SELECT COALESCE(MAX({quoted(table.key[0])}), 0) FROM {quoted(table.old)}"  # noqa: S608 - of the map
         return number(self.reader.connection, statement)
 
-    def done(self, table: Table, extraction: Extraction, written: Written | None, seconds: float) -> TableFigures:
-        """Note what became of a table, and return it."""
-        figures = TableFigures(table.old, table.new, read=extraction.rows_read, seconds=seconds)
+    @contextmanager
+    def noted(self, table: Table, cipher: FieldCipher) -> Iterator[tuple[Extraction, Iterator[bytes]]]:
+        """One pass over a table, with its lines; what it found is noted at its end."""
+        started = time.monotonic()
+        extraction = self.extraction(table, cipher)
+        yield extraction, extraction.blocks(self.reader, partial(self.progress.advance, table.old))
+        figures = TableFigures(table.old, table.new, read=extraction.rows_read, written=extraction.rows_out)
+        figures.seconds = time.monotonic() - started
         figures.highest = self.highest(table)
         figures.rejected = self.figures.notes.refused.get(table.old, 0)
-        if written is None:
-            figures.written = extraction.rows_out
-        else:
-            figures.written, figures.kept = written.added, written.kept
-            figures.different, figures.different_keys = written.different_count, written.different
         self.figures.tables.append(figures)
         self.progress.end(table.old, extraction.rows_read)
-        return figures
+
+    def note_changes(self, loading: Loading) -> None:
+        """Note what became of the rows, where there were some already."""
+        for its in self.figures.tables:
+            changes = loading.changes[its.new]
+            moved = its.written
+            its.written, its.changed, its.deleted = (changes.counts.get(state, 0) for state in LEGACY)
+            its.kept = moved - its.written - its.changed
+            its.own = sum(changes.counts.get(state, 0) for state in OWN)
+            its.own_keys = tuple(key for state in OWN for key in changes.keys.get(state, ()))
 
 
 @contextmanager
@@ -156,10 +216,11 @@ def _reading(
         tempfile.TemporaryFile() as rejects,
     ):
         progress.say("looking at the legacy database")
-        catalog = legacy.catalog(connection, address)
+        catalog = read_catalog(connection, address)
         found = survey(catalog)
         found.require(strict=options.strict)
         legacy.begin_snapshot(connection)
+        require_feasible(connection, catalog)
         figures = Figures(catalog, found, options, Notes(findings, rejects))
         figures.left_behind = {name: count(connection, name) for name in (*found.left_behind, *found.unknown_tables)}
         figures.points = {
@@ -174,6 +235,7 @@ def _reading(
             options.zones,
             merge_emails=options.merge_emails,
             division_ids=known_divisions,
+            cased=catalog.cased,
         )
         progress.begin(reader.counts)
         yield Reading(reader, acceptance, figures, progress)

@@ -12,7 +12,6 @@ import psycopg2.errors
 import psycopg2.extras
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from api.core.listener import CHANNEL
 from migration.connection import connect
@@ -45,27 +44,60 @@ def connected(owner_url: str, legacy_zone: str) -> Iterator[Connection]:
             cursor.execute("SET datestyle = 'ISO, YMD'")
             # Compiling the plans of a few large statements costs more than it saves.
             cursor.execute("SET jit = off")
+            # A large statement takes its time, and between two of them the legacy database is read.
+            cursor.execute("SET statement_timeout = 0")
+            cursor.execute("SET idle_in_transaction_session_timeout = 0")
         connection.commit()
         yield connection
     except psycopg2.Error as error:
-        raise MigrationError(_words(error)) from error
+        if connection.closed or _is_lost(error):
+            raise MigrationError(
+                f"the connection to sunroc_rewards was lost ({_words(error)}). Nothing of this run stays: start it again once"
+                " `rewards status` shows the database running"
+            ) from error
+        raise MigrationError(f"{_words(error)}. Nothing of this run stays") from error
     finally:
         connection.close()
 
 
-def begin(connection: Connection) -> None:
-    """Begin the run's transaction: alone, and with the tables to itself, so that nobody sees half of it.
+def keep_others_out(connection: Connection) -> None:
+    """Keep other runs away until the connection is closed; nobody else waits for that.
 
     Raises:
-        MigrationError: another run is at work, or somebody does not let go of a table.
+        MigrationError: another run is at work.
+    """
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", (LOCK,))
+            is_alone = cursor.fetchone() == (True,)
+        connection.rollback()
+        if is_alone:
+            return
+        if time.monotonic() > deadline:
+            raise MigrationError("another run of the migration is at work on this database: wait until it has ended")
+        time.sleep(0.2)
+
+
+def begin(connection: Connection) -> None:
+    """Begin the run's transaction, with the tables to itself, so that nobody sees half of it.
+
+    Raises:
+        MigrationError: somebody does not let go of a table.
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with connection.cursor() as cursor:
-                _lock_alone(cursor)
                 cursor.execute("SET LOCAL lock_timeout = '60s'")
-                names = [sql.Identifier(name) for name in (*dict.fromkeys(table.new for table in TABLES), LOG, *REPORT)]
-                cursor.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.SQL(", ").join(names)))
+                written = (
+                    *dict.fromkeys(table.new for table in TABLES),
+                    LOG,
+                    *REPORT,
+                    "migration_rows",
+                    "migration_runs",
+                )
+                names = sql.SQL(", ").join(map(sql.Identifier, written))
+                cursor.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(names))
                 cursor.execute("SET LOCAL lock_timeout = 0")
                 # Indexes are built and foreign keys checked for whole tables: in memory.
                 cursor.execute("SET LOCAL maintenance_work_mem = '256MB'")
@@ -73,20 +105,12 @@ def begin(connection: Connection) -> None:
         except (psycopg2.errors.DeadlockDetected, psycopg2.errors.LockNotAvailable) as error:
             connection.rollback()
             if attempt == ATTEMPTS:
-                raise MigrationError(f"somebody holds a table that the migration writes: {_words(error)}") from error
+                raise MigrationError(
+                    f"somebody holds a table that the migration writes: {_words(error)}. Nothing was written."
+                    " Start again when nobody works in the new database (pg_stat_activity tells who does)"
+                ) from error
         else:
             return
-
-
-def _lock_alone(cursor: Cursor) -> None:
-    deadline = time.monotonic() + LOCK_SECONDS
-    while True:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", (LOCK,))
-        if cursor.fetchone() == (True,):
-            return
-        if time.monotonic() > deadline:
-            raise MigrationError("another run of the migration is at work on this database: wait until it has ended")
-        time.sleep(0.2)
 
 
 def write_report(connection: Connection, findings: IO[bytes], rejects: IO[bytes]) -> None:
@@ -116,8 +140,14 @@ def tell_pages(connection: Connection) -> None:
         cursor.execute("SELECT pg_notify(%s, '*')", (CHANNEL,))
 
 
+def _is_lost(error: psycopg2.Error) -> bool:
+    """Whether the server has ended the connection; libpq notices that with the next statement."""
+    said = error.pgcode or ""
+    return said.startswith("57P") or (not said and isinstance(error, psycopg2.OperationalError))
+
+
 def _words(error: psycopg2.Error) -> str:
     """What Postgres says, with the row where it names one."""
     said = (error.diag.message_primary or str(error)).strip()
     parts = [f"Postgres: {said}", error.diag.message_detail, error.diag.context]
-    return ". ".join(part.strip().replace("\n", " ") for part in parts if part)
+    return ". ".join(" ".join(part.split()).rstrip(".") for part in parts if part)

@@ -102,7 +102,7 @@ class Silence:
         """Say nothing."""
 
 
-def print_plan(console: Console, figures: Figures, seconds: float) -> None:
+def print_plan(console: Console, figures: Figures, seconds: float, *, compared: bool) -> None:
     """What was found, what would become of it, and how long that would take."""
     console.print(f"[bold]{escape(figures.catalog.source)}[/] ({escape(figures.catalog.server)})")
     _print_survey(console, figures)
@@ -128,6 +128,9 @@ def print_plan(console: Console, figures: Figures, seconds: float) -> None:
     _print(console, "Values that would be changed", ("table", "column", "what and how", "values", "for example"), rows)
     refused = [(table, key, reason) for table, reasons in figures.notes.reasons.items() for key, reason in reasons]
     _print(console, "Rows that would be refused (the first ones)", ("table", "key", "reason"), refused)
+    _print_changes(console, [table.told() for table in figures.tables])
+    if not compared:
+        console.print("[yellow]No new database was looked at: REWARDS_OWNER_DATABASE_URL, or a stack, names one.[/]")
     console.print(
         f"\nReading took {seconds:.1f} s; a run would take about {max(1, round(seconds * RUN_IN_READINGS))} s here."
         " Nothing was written."
@@ -141,12 +144,8 @@ def print_run(console: Console, figures: Figures) -> None:
         [table.told() | {"new": table.new} for table in figures.tables],
         ("read", "written", "kept", "rejected", "entries"),
     )
-    for table in figures.tables:
-        if table.different:
-            console.print(
-                f"[yellow]{table.new}: {table.different:,} rows stood there already with other values, and stay as they are:"
-                f" {escape(printable(', '.join(table.different_keys)))}{' …' if table.different > len(table.different_keys) else ''}[/]"
-            )
+    _print_changes(console, [table.told() for table in figures.tables])
+    _print_unprotected(console, figures.survey.unprotected)
     changed = sum(sum(counts.values()) for counts in figures.notes.counts.values())
     refused = sum(figures.notes.refused.values())
     console.print(
@@ -164,6 +163,8 @@ def print_report(console: Console, report: Report) -> None:
     )
     tables = [table | {"new": name} for name, table in report.tables.items()]
     _print_tables(console, tables, ("read", "written", "kept", "rejected", "entries"))
+    _print_changes(console, tables)
+    _print_unprotected(console, report.left_behind.get("unprotected", []))
     points = [(kind.replace("_", " "), p["legacy"], p["refused"], p["log"]) for kind, p in report.points.items()]
     _print(console, "Points", ("entries", "legacy database", "of refused rows", "point log"), points)
     console.print(
@@ -230,8 +231,30 @@ def _print_survey(console: Console, figures: Figures) -> None:
         console.print(f"column {escape(name)}: [yellow]not known to the map[/], left behind")
     if found.dropped:
         console.print(f"columns left behind: {escape(', '.join(found.dropped))}")
-    for name in found.unprotected:
-        console.print(f"[yellow]table {escape(name)} has no transactions: let nobody write to it during the run[/]")
+    _print_unprotected(console, found.unprotected)
+
+
+def _print_unprotected(console: Console, names: Iterable[str]) -> None:
+    for name in names:
+        console.print(
+            f"[yellow]table {escape(name)} has no transactions: what somebody wrote to it during the run moved by halves[/]"
+        )
+
+
+def _print_changes(console: Console, tables: Iterable[dict[str, Any]]) -> None:
+    """What the legacy database did since the run before, and what the new system did. Reports of older runs know nothing of it."""
+    for table in tables:
+        if table.get("changed") or table.get("deleted"):
+            console.print(
+                f"{table['legacy']}: {table['changed']:,} rows changed and {table['deleted']:,} deleted as in the legacy database"
+            )
+        if table.get("own"):
+            keys = escape(printable(", ".join(table["own_keys"])))
+            more = " …" if table["own"] > len(table["own_keys"]) else ""
+            console.print(
+                f"[yellow]{table['legacy']}: {table['own']:,} rows were changed or removed in the new system since the last run, and"
+                f" stay so: {keys}{more}[/]"
+            )
 
 
 def _print_tables(console: Console, tables: Iterable[dict[str, Any]], figures: Sequence[str]) -> None:

@@ -1,13 +1,14 @@
 """Compares every row of every mapped table, value by value: the legacy one after the rules, and the new one.
 
 Place on the data's way: beside it, after a run. Shares with the loader the map, the rules and the way to connect, nothing else: it
-reads each legacy row as it is, applies every rule in Python, and holds the outcome against what Postgres gives back.
+reads each legacy row as it is, applies every rule in Python with what the legacy database says of references and the like
+(expectation.py), and holds the outcome against what Postgres gives back.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any, Final
 
@@ -18,17 +19,19 @@ from psycopg2 import sql
 from api.core.encryption import FieldCipher, place_in
 from api.core.errors import DecryptionError
 from migration import legacy
-from migration.acceptance import Acceptance, Zones, accept
+from migration.catalog import catalog as read_catalog
 from migration.comparison import ENTRY, Comparison, Key, Values, match
-from migration.connection import connect, division_ids
+from migration.connection import connect
 from migration.errors import MigrationError, UncoveredError
-from migration.legacy import Connection, quoted, raw_value
+from migration.expectation import Expectation, expect
+from migration.legacy import Connection
 from migration.map import TABLES
 from migration.mapping import Table, is_numbered
+from migration.raw_rows import rows_of
 from migration.rules.characters import key_text
 from migration.rules.encrypted import Encrypted
 from migration.rules.references import Reference
-from migration.rules.rule import Finding, Raw, RefusedError
+from migration.rules.rule import Finding, RefusedError, Zones
 
 ROWS_A_FETCH: Final = 200
 UNREADABLE: Final = "cannot be decrypted"
@@ -61,56 +64,17 @@ def verify(
         new.set_session(isolation_level="REPEATABLE READ", readonly=True)
         with new.cursor() as cursor:
             cursor.execute("SET timezone = 'UTC'")
-        catalog = legacy.catalog(old, address)
+        catalog = read_catalog(old, address)
         legacy.begin_snapshot(old)
-        acceptance = accept(
-            _reader(old), catalog.encodings, zones, merge_emails=merge_emails, division_ids=division_ids(new)
-        )
-        both = _Both(old, new, acceptance, cipher, show, _highest(new))
         try:
+            expectation = expect(old, new, catalog, zones, merge_emails=merge_emails)
+            both = _Both(old, new, expectation, cipher, show, _highest(new))
             return [comparison for table in TABLES for comparison in both.compared(table)]
         except psycopg2.Error as error:
-            raise MigrationError(f"sunroc_rewards ended the verification: {str(error).strip()}") from error
-
-
-def _reader(connection: Connection) -> Callable[[str, Sequence[str]], Iterator[tuple[Raw, ...]]]:
-    by_name = {table.old: table for table in TABLES}
-
-    def read(table: str, columns: Sequence[str]) -> Iterator[tuple[Raw, ...]]:
-        keys = by_name[table].key
-        return (row[len(keys) :] for row in _rows(connection, by_name[table], (*keys, *columns)))
-
-    return read
-
-
-def _rows(connection: Connection, table: Table, olds: Sequence[str]) -> Iterator[tuple[Raw, ...]]:
-    """Every row of a legacy table, its key first, in the order of its number.
-
-    Raises:
-        MigrationError: a value is missing that the server calls not NULL, or rows are missing.
-    """
-    rows = 0
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT COUNT(*) FROM {quoted(table.old)}")  # noqa: S608 - of the map
-        ((count,),) = cursor.fetchall()
-        cursor.execute(_select(table, olds))
-        while row := cursor.fetchone():
-            *values, nulls = row
-            told = [null == ord("1") for null in nulls]
-            if [value is None for value in values] != told:
-                key = ",".join((raw or b"").decode(errors="backslashreplace") for raw in row[: len(table.key)])
-                lost = next(old for old, value, null in zip(olds, values, told, strict=True) if (value is None) != null)
-                raise MigrationError(
-                    f"table {table.old}, key {key}, column {lost}: the legacy server gave no value and says that it is not NULL."
-                    " Raise its max_allowed_packet (SET GLOBAL max_allowed_packet = 1073741824) and start again"
-                )
-            rows += 1
-            yield tuple(values)
-    if rows != int(count):
-        raise MigrationError(
-            f"table {table.old}: {rows} rows were read, and the legacy server counts {int(count)}, so this is no verification."
-            " Let nobody write to tables without transactions meanwhile, name the server itself in --from, and start again"
-        )
+            said = " ".join(str(error).split())
+            raise MigrationError(
+                f"sunroc_rewards ended the verification: {said}. Nothing was changed: start it again"
+            ) from error
 
 
 def _highest(new: psycopg2.extensions.connection) -> dict[str, int]:
@@ -128,7 +92,7 @@ class _Both:
         self,
         old: Connection,
         new: psycopg2.extensions.connection,
-        acceptance: Acceptance,
+        expectation: Expectation,
         cipher: FieldCipher,
         show: Callable[[str, int], None],
         highest: dict[str, int],
@@ -136,7 +100,7 @@ class _Both:
         self._highest = highest
         self._old = old
         self._new = new
-        self._acceptance = acceptance
+        self._expectation = expectation
         self._cipher = cipher
         self._show = show
         self._titles: dict[str, dict[int, str]] = {}
@@ -148,6 +112,8 @@ class _Both:
         match(rows, self._expected(table, refused), self._found(table), table, self._highest.get(table.new), self._show)
         for key in self._entries_of_nothing(table):
             rows.differ((key,), "an entry of the log without a row")
+        for key in self._entries_that_do_not_add_up(table):
+            rows.differ((key,), "its entries of the log do not add up to the last one")
         yield rows
         rejects = Comparison(f"{table.new}: refused rows", rows_expected=len(refused))
         found = self._rejects(table)
@@ -163,20 +129,20 @@ class _Both:
     def _transformed(self, table: Table, refused: set[str]) -> Iterator[tuple[Key, Values]]:
         olds = tuple(dict.fromkeys((*table.key, *(old for column in table.columns for old in column.olds))))
         steps = [
-            (column, self._acceptance.cell(table, column), tuple(olds.index(old) for old in column.olds))
+            (column, self._expectation.cell(table, column.olds[0]), tuple(olds.index(old) for old in column.olds))
             for column in table.columns
         ]
-        keys = [self._acceptance.cell_of(table, name) for name in table.key]
+        keys = [self._expectation.cell(table, name) for name in table.key]
         met: set[Key] = set()
         titles = self._titles.setdefault(table.new, {})
         told = next(
             (n for n, c in enumerate(table.columns) if c.new == ("code" if table.new == "divisions" else "title")), None
         )
-        for raws in _rows(self._old, table, olds):
+        for raws in rows_of(self._old, table, olds):
             legacy_key = key_text(zip(raws, keys, strict=False))
             ignored: list[Finding] = []
             try:
-                if table.old == "users" and int(raws[0] or b"0") in self._acceptance.merged:
+                if table.old == "users" and int(raws[0] or b"0") in self._expectation.merged:
                     raise RefusedError
                 values = tuple(
                     column.rule.apply(tuple([raws[i] for i in places]), cell, ignored) for column, cell, places in steps
@@ -223,33 +189,46 @@ class _Both:
         title: str | None = values.get("description")
         if table.entry.kind == "redemption":
             prize, option = self._titles["prizes"], self._titles["prize_options"]
-            title = f"{prize[values['prize_id']]}, {option[values['prize_option_id']]}"
+            title = f"{prize.get(values['prize_id'])}, {option.get(values['prize_option_id'])}"
         elif table.entry.kind == "property_development":
             lot = f"lot {values['lot']}" if values["lot"] else None
             title = ", ".join(part for part in (values["project_name"], lot) if part) or None
         company = self._titles["divisions"].get(values.get("division_id") or 0)
         created_at: dt.datetime = values["created_at"]
-        effective_on = created_at.astimezone(self._acceptance.context.business_zone).date()
+        effective_on = created_at.astimezone(self._expectation.context.business_zone).date()
         delta = table.entry.sign * values["points"]
         return (values["reward_group_id"], company, table.entry.kind, 0, delta, delta, effective_on, created_at, title)
 
     def _entries_of_nothing(self, table: Table) -> list[str]:
+        """Sources of entries without a row, unless the entries were taken back."""
+        return self._sources(
+            table,
+            "SELECT source FROM {entries} AS e WHERE NOT EXISTS (SELECT FROM {name} AS t WHERE e.source = {label} || t.id)"
+            " GROUP BY source, reward_group_id, company HAVING sum(delta) <> 0 OR count(*) = 1",
+        )
+
+    def _entries_that_do_not_add_up(self, table: Table) -> list[str]:
+        """Sources whose entries were corrected, and are worth something else than the last of them says."""
+        return self._sources(
+            table,
+            "SELECT e.source FROM {entries} AS e JOIN (SELECT DISTINCT ON (source) * FROM {entries} AS n ORDER BY source, id DESC) AS l"
+            " USING (source) WHERE l.is_correction GROUP BY e.source, e.reward_group_id, e.company"
+            " HAVING sum(e.delta) <> sum(DISTINCT CASE WHEN (e.reward_group_id, e.company) IS NOT DISTINCT FROM"
+            " (l.reward_group_id, l.company) AND NOT l.is_taken_back THEN l.delta ELSE 0 END)",
+        )
+
+    def _sources(self, table: Table, statement: str) -> list[str]:
         if table.entry is None:
             return []
+        entries = sql.SQL(
+            "(SELECT id, coalesce(cause_data ->> 'source', source_transaction) AS source, reward_group_id, company, delta,"
+            " cause_data ? 'source' AS is_correction, cause_data ? 'taken_back' AS is_taken_back FROM point_entries"
+            " WHERE invoice_id IS NULL AND kind = {} AND cause LIKE '% of the legacy program%')"
+        ).format(sql.Literal(table.entry.kind))
+        label = sql.Literal(f"{table.entry.name} ")
         with self._new.cursor() as cursor:
-            cursor.execute(
-                sql.SQL(
-                    "SELECT e.source_transaction FROM point_entries AS e WHERE e.invoice_id IS NULL AND e.kind = {kind}"
-                    " AND e.cause LIKE '%% of the legacy program'"
-                    " AND NOT EXISTS (SELECT FROM {name} AS t WHERE e.source_transaction = {label} || t.id)"
-                ).format(
-                    kind=sql.Literal(table.entry.kind),
-                    name=sql.Identifier(table.new),
-                    label=sql.Literal(f"{table.entry.name} "),
-                ),
-                (),
-            )
-            return [name for (name,) in cursor.fetchall()]
+            cursor.execute(sql.SQL(statement).format(entries=entries, name=sql.Identifier(table.new), label=label))
+            return sorted({name for (name,) in cursor.fetchall()})
 
     def _rejects(self, table: Table) -> set[str]:
         with self._new.cursor() as cursor:
@@ -272,25 +251,16 @@ class _Both:
 
 
 def _entry_columns(table: Table) -> list[sql.Composable]:
-    return [sql.SQL("e." + name) for name in ENTRY] if table.entry else []
+    """Of the entry that counts: the last correction, where there is one."""
+    told = "CASE WHEN c.source IS NULL THEN e.{0} ELSE c.{0} END"
+    return [sql.SQL(told.format(name)) for name in ENTRY] if table.entry else []
 
 
 def _joined_entries(table: Table) -> sql.Composable:
     if table.entry is None:
         return sql.SQL("")
-    return sql.SQL("LEFT JOIN point_entries AS e ON e.invoice_id IS NULL AND e.source_transaction = {} || t.id").format(
-        sql.Literal(f"{table.entry.name} ")
-    )
-
-
-def _select(table: Table, olds: Sequence[str]) -> str:
-    """The columns as they stand, and a digit for each that says whether it is NULL."""
-    names = [old if "." in old else f"{table.old}.{old}" for old in olds]
-    values = ", ".join(raw_value(table.old, old) for old in olds)
-    nulls = ", ".join(f"ISNULL({quoted(name)})" for name in names)
-    source = quoted(table.old)
-    if table.joined:
-        by = quoted(table.joined_by)
-        source += f" LEFT JOIN {quoted(table.joined)} ON {quoted(table.joined)}.{by} = {source}.{by}"
-    order = f" ORDER BY {quoted(table.old)}.{quoted(table.key[0])}" if is_numbered(table) else ""
-    return f"SELECT {values}, CONCAT({nulls}) FROM {source}{order}"  # noqa: S608 - of the map
+    return sql.SQL(
+        "LEFT JOIN point_entries AS e ON e.invoice_id IS NULL AND e.source_transaction = {label} || t.id"
+        " LEFT JOIN (SELECT DISTINCT ON (1) cause_data ->> 'source' AS source, p.* FROM point_entries AS p"
+        " WHERE invoice_id IS NULL AND cause_data ? 'source' ORDER BY 1, p.id DESC) AS c ON c.source = {label} || t.id"
+    ).format(label=sql.Literal(f"{table.entry.name} "))

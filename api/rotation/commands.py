@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from sqlalchemy import BigInteger, LargeBinary, select, update, values
 from sqlalchemy import column as sql_column
@@ -37,7 +37,21 @@ class Rotation:
             self.failures.append(error)
 
 
-def rotate(database: Database, cipher: FieldCipher, told: Callable[[Rotation], None]) -> Rotation:
+class Part(Protocol):
+    """Encrypted values of another package, which a rotation is over as well."""
+
+    def count_outdated(self, session: Session, cipher: FieldCipher) -> int:
+        """How many of them are not under the first key."""
+
+    def rotate(
+        self, database: Database, cipher: FieldCipher, rotation: Rotation, told: Callable[[Rotation], None]
+    ) -> None:
+        """Bring them under it, as `rotate` does."""
+
+
+def rotate(
+    database: Database, cipher: FieldCipher, told: Callable[[Rotation], None], parts: Sequence[Part] = ()
+) -> Rotation:
     """Encrypt anew whatever is not under the first key, in one transaction a batch; call `told` after each batch.
 
     It may be interrupted and run again at any moment: a value is under the old key or under the new one, and both are read. A
@@ -50,6 +64,8 @@ def rotate(database: Database, cipher: FieldCipher, told: Callable[[Rotation], N
             with database.write_sessions.begin() as session:
                 after = _rotate_batch(session, cipher, column, after, rotation)
             told(rotation)
+    for part in parts:
+        part.rotate(database, cipher, rotation, told)
     return rotation
 
 

@@ -39,6 +39,14 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Zones:
+    """The legacy database's time zone, and the program's."""
+
+    legacy: ZoneInfo
+    business: ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What the rules need to know besides the row."""
 
@@ -48,6 +56,8 @@ class Context:
     """Legacy table -> key -> id in the new database, for rows that others refer to. A merged user's leads to the kept one."""
     ranks: Mapping[str, Mapping[float, int]] = field(default_factory=dict)
     """Legacy table -> sort order -> its place, from 1 on."""
+    spellings: Mapping[str, str] = field(default_factory=dict)
+    """Master account -> how it is written, for those that are written in another way."""
 
 
 @dataclass(frozen=True, slots=True)

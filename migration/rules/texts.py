@@ -38,6 +38,33 @@ class Text(Rule):
 
 
 @dataclass(frozen=True, slots=True)
+class Email(Text):
+    """An e-mail, by which a user signs in: without the spaces around it."""
+
+    def apply(self, raws: tuple[Raw, ...], cell: Cell, findings: list[Finding]) -> str | None:
+        """Source: "spaces around an e-mail → removed, reported"."""
+        text = Text.apply(self, raws, cell, findings)
+        if text is None or text == text.strip():
+            return text
+        findings.append(Finding(cell.column, "spaces", raws[0], text.strip()))
+        return text.strip()
+
+
+@dataclass(frozen=True, slots=True)
+class MasterAccount(Text):
+    """A customer across all systems. MySQL held accounts for equal that differ in case or in spaces at their end."""
+
+    def apply(self, raws: tuple[Raw, ...], cell: Cell, findings: list[Finding]) -> str | None:
+        """Source: "master accounts … one customer: the spelling of `customers`, else of the oldest row"."""
+        text = Text.apply(self, raws, cell, findings)
+        spelled = None if text is None else cell.context.spellings.get(text)
+        if spelled is None:
+            return text
+        findings.append(Finding(cell.column, "master-account", raws[0], spelled))
+        return spelled
+
+
+@dataclass(frozen=True, slots=True)
 class Choice(Rule):
     """An enumeration, in which '' stands for what was no member."""
 

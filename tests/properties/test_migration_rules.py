@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from migration import copytext
-from migration.acceptance import Zones, accept
+from migration.acceptance import accept
 from migration.errors import UncoveredError
 from migration.rules.characters import decode, decode_once_more, may_be_encoded_twice, recoded
 from migration.rules.dates import Date, Moment, first_reading
 from migration.rules.numbers import SortOrder
-from migration.rules.rule import Cell, Context, Finding, Raw
+from migration.rules.rule import Cell, Context, Finding, Raw, Zones
 from migration.rules.texts import Text
 
 DENVER = ZoneInfo("America/Denver")

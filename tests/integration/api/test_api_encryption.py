@@ -33,7 +33,7 @@ def settings(postgres: Postgres, database: str, monkeypatch: pytest.MonkeyPatch)
 
 
 def run(*arguments: str) -> Result:
-    return CliRunner().invoke(encryption_app, arguments)
+    return CliRunner().invoke(encryption_app(), arguments)
 
 
 def rows_of(postgres: Postgres, database: str) -> Rows:
@@ -117,7 +117,7 @@ def test_value_that_cannot_be_decrypted_is_named_and_holds_up_no_other(postgres:
 def test_rotation_without_its_database_says_so_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REWARDS_DATABASE_URL", f"postgresql://somebody:hidden@127.0.0.1:{free_port()}/x")
     with pytest.raises(TransientError, match="does not answer") as refused:
-        CliRunner().invoke(encryption_app, ["rotate"], catch_exceptions=False)
+        CliRunner().invoke(encryption_app(), ["rotate"], catch_exceptions=False)
     assert "hidden" not in str(refused.value)
 
 

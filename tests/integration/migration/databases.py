@@ -20,8 +20,8 @@ from connectors.local.mariadb_server import Server
 from connectors.settings import PROJECT
 from migration import run as migration_run
 from migration import verify as verification
-from migration.acceptance import Zones
 from migration.figures import Figures, Options
+from migration.rules.rule import Zones
 from migration.run import Progress
 from migration.terminal import Silence
 from migration.verify import Comparison
@@ -157,18 +157,32 @@ def migrate(
     zone: str = "America/Denver",
     strict: bool = False,
     merge_emails: bool = False,
+    catch_up: bool = False,
+    allow_myisam: bool = False,
+    cipher: FieldCipher = CIPHER,
     progress: Progress | None = None,
 ) -> Figures:
     """Run the migration; either side may be an address."""
-    options = Options(Zones(ZoneInfo(zone), DENVER), strict=strict, merge_emails=merge_emails)
+    options = Options(
+        Zones(ZoneInfo(zone), DENVER), strict=strict, merge_emails=merge_emails, catch_up=catch_up, allow_myisam=allow_myisam
+    )  # fmt: skip
     old_url = legacy if isinstance(legacy, str) else legacy.url
     new_url = new if isinstance(new, str) else new.url
-    return migration_run.run(old_url, new_url, options, CIPHER, progress or Silence())
+    return migration_run.run(old_url, new_url, options, cipher, progress or Silence())
 
 
-def planned(legacy: Legacy, *, strict: bool = False, merge_emails: bool = False) -> Figures:
-    options = Options(Zones(DENVER, DENVER), strict=strict, merge_emails=merge_emails)
-    return migration_run.plan(legacy.url, options, CIPHER, Silence())
+def planned(
+    legacy: Legacy | str,
+    new: New | None = None,
+    *,
+    strict: bool = False,
+    merge_emails: bool = False,
+    catch_up: bool = False,
+) -> Figures:
+    """Plan a run; with a new database, as one into that."""
+    options = Options(Zones(DENVER, DENVER), strict=strict, merge_emails=merge_emails, catch_up=catch_up)
+    old_url = legacy if isinstance(legacy, str) else legacy.url
+    return migration_run.plan(old_url, options, CIPHER, Silence(), new.url if new else None)
 
 
 def compared(

@@ -11,7 +11,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from migration import legacy
-from migration.legacy import LegacyColumn
+from migration.catalog import LegacyColumn, catalog
 from migration.map import TABLES
 from migration.mapping import Table
 from migration.rules.dates import Date, Moment, MomentWhenTrue
@@ -19,7 +19,7 @@ from migration.rules.encrypted import Encrypted
 from migration.rules.numbers import Flag, Integer, Money, SortOrder
 from migration.rules.references import Reference
 from migration.rules.rule import Rule
-from migration.rules.texts import Choice, Status, Text
+from migration.rules.texts import Choice, Email, MasterAccount, Status, Text
 from tests.integration.migration.databases import Legacy
 
 ROWS: Final = {
@@ -67,7 +67,7 @@ class RandomRows:
     def fill(self, database: Legacy) -> None:
         """Add rows to every table but divisions and roles."""
         with legacy.connected(database.url) as connection:
-            tables = legacy.catalog(connection, database.url).tables
+            tables = catalog(connection, database.url).tables
         mapped = {table.old: table for table in TABLES}
         for name, count in ROWS.items():
             rows = [self._row(mapped[name], tables[name].columns, number) for number in range(count)]
@@ -107,6 +107,10 @@ class RandomRows:
             Moment: lambda: self._moment(odd),
             SortOrder: lambda: pick([-3.5, 1e6, 0.125] if odd else [0, 1, 1.5, 2, 7]),
             Text: lambda: self._text(column, odd),
+            Email: lambda: self._text(column, odd),
+            MasterAccount: lambda: (
+                pick([b"m-1001", b"M-1003  ", b"M-1003", b"M-1002 "]) if odd else self._text(column, False)
+            ),
         }
         return makers[type(rule)]()
 

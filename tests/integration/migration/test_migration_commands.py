@@ -152,6 +152,8 @@ def test_verification_goes_by_the_options_of_the_run(legacy: Legacy, new: New) -
         "business_zone": "UTC",
         "strict": False,
         "merge_emails": True,
+        "catch_up": False,
+        "allow_myisam": False,
     }
 
 

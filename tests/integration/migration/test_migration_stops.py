@@ -229,59 +229,12 @@ def test_bytes_that_are_no_text_of_a_unique_column_are_named_with_table_and_key(
         migrate(legacy, new)
 
 
-def test_rows_that_stand_there_with_other_values_are_kept_and_reported(legacy: Legacy, new: New) -> None:
-    new.run(
-        "INSERT INTO prizes (id, title, points_value_input, sort_order) VALUES (1, 'Gift card', true, 1), (3, 'Mine', false, 9)"
-    )
-    new.run("INSERT INTO customers (id, code) VALUES ('BT-000101', 'mine')")
-    new.run("INSERT INTO reward_groups (id, name) VALUES (100, 'New')")
-
-    figures = migrate(legacy, new)
-
-    told = {t.new: (t.written, t.kept, t.different, t.different_keys) for t in figures.tables if t.kept}
-    assert told == {"prizes": (2, 2, 1, ("3",)), "customers": (6, 1, 1, ("BT-000101",))}
-    assert new.rows("SELECT title, sort_order FROM prizes WHERE id = 3") == [("Mine", 9)]
-    assert new.value("SELECT code FROM customers WHERE id = 'BT-000101'") == "mine"
-    assert new.value("SELECT tables -> 'customers' ->> 'different' FROM migration_runs") == "1"
-    assert new.next_ids()["reward_groups_id_seq"] == 101
-    assert [(table, key) for table, key, _ in differences(legacy, new)] == [
-        ("customers", "BT-000101"),
-        ("prizes", "3"),
-        # Its entry tells the title that the prize has now.
-        ("prize_redemptions", "3"),
-    ]
-
-
-def test_rows_that_came_meanwhile_are_added_by_the_next_run(legacy: Legacy, migrated: New) -> None:
-    before = migrated.dump()
-    legacy.insert("users", [
-        {"u_id": 30, "role_id": 4, "email": "new@example.com", "password_hash": "h", "password_salt": "s", "created_by": 30,
-         "created_on": "2020-01-01 00:00:00"},
-    ])  # fmt: skip
-    legacy.run("INSERT INTO prizes_redemptions SELECT 50, prb_id, 30, 12, prize_id, po_id, 700, cost_sbm, cost_src, cost_grp, cost_wwc,"
-               " 'Later', NULL, NULL, '1960-01-01', NULL, NULL, NULL, 'P9', NULL, NULL, NULL, NULL, NULL, NULL, 'M', 1,"
-               " '2020-01-02 00:00:00' FROM prizes_redemptions WHERE pr_id = 1")  # fmt: skip
-
-    figures = migrate(legacy, migrated)
-
-    assert {table.new: table.written for table in figures.tables if table.written} == {
-        "users": 1,
-        "prize_redemptions": 1,
-    }
-    after = migrated.dump()
-    changed = {table for table, rows in after.items() if rows != before[table]}
-    assert changed == {"users", "prize_redemptions", "point_entries"}
-    assert all(set(before[table]) < set(after[table]) for table in changed)
-    assert migrated.rows("SELECT delta, reward_group_id FROM point_entries ORDER BY id DESC LIMIT 1") == [(-700, 12)]
-    assert differences(legacy, migrated) == []
-
-
 def test_divisions_keep_their_ids_where_their_order_changes_between_two_runs(legacy: Legacy, migrated: New) -> None:
     before = migrated.rows("SELECT id, code FROM divisions ORDER BY id")
     legacy.run("UPDATE divisions SET sort_order = 0.5 WHERE division_cd = 'DDF'")
     legacy.insert("customers", [{"customer_id": "NEW", "customer_cd": "X", "division_cd": "SBM", "unique_num": 1}])
 
-    migrate(legacy, migrated)
+    migrate(legacy, migrated, catch_up=True)
 
     of_new = "SELECT d.code FROM customers AS c JOIN divisions AS d ON d.id = c.division_id WHERE c.id = 'NEW'"
     assert migrated.value(of_new) == "SBM"
@@ -367,6 +320,19 @@ def test_table_without_transactions_is_named(legacy: Legacy) -> None:
     legacy.run("ALTER TABLE customers ENGINE = MyISAM")
 
     assert planned(legacy).survey.unprotected == ["customers (MyISAM)"]
+
+
+def test_table_without_transactions_is_refused_unless_it_is_allowed(legacy: Legacy, new: New) -> None:
+    legacy.run("ALTER TABLE customers ENGINE = MyISAM")
+    before = new.dump(besides=())
+
+    with pytest.raises(MigrationError, match=r"customers \(MyISAM\): tables without transactions.*--allow-myisam"):
+        migrate(legacy, new)
+    assert new.dump(besides=()) == before
+    migrate(legacy, new, allow_myisam=True)
+
+    assert new.value("SELECT left_behind -> 'unprotected' ->> 0 FROM migration_runs") == "customers (MyISAM)"
+    assert differences(legacy, new) == []
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import migration
-from migration.legacy import Catalog, LegacyColumn, LegacyTable
+from migration.catalog import Catalog, LegacyColumn, LegacyTable
 
 SAMPLE = Path(migration.__file__).parent / "sample" / "rewards_program.sql"
 

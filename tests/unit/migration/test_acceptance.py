@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from migration.acceptance import SHOWN, Acceptance, Zones, accept
+from migration.acceptance import SHOWN, Acceptance, accept
 from migration.errors import MigrationError
-from migration.map import TABLES
-from migration.rules.rule import Raw
+from migration.map import MASTER_ACCOUNTS, TABLES
+from migration.rules.rule import Raw, Zones
 
 Rows: TypeAlias = list[dict[str, object]]
 ZONES = Zones(ZoneInfo("America/Denver"), ZoneInfo("America/Denver"))
@@ -73,7 +73,9 @@ def test_each_table_that_is_referred_to_is_known_before_those_that_refer_to_it()
     asked: list[str] = []
 
     def read(table: str, columns: Sequence[str]) -> Iterator[tuple[Raw, ...]]:
-        asked.append(table)
+        # Spellings of master accounts are looked at before anything else.
+        if columns[0] != MASTER_ACCOUNTS:
+            asked.append(table)
         return iter(())
 
     accept(read, {}, ZONES, merge_emails=False)
@@ -192,3 +194,71 @@ def test_cell_of_a_joined_column_is_read_in_that_tables_encoding() -> None:
     assert found.cell(tables["rewards"], joined).encoding == "cp1250"
     assert found.cell(tables["customers"], name).encoding == "utf-8"
     assert found.cell(tables["customers"], number).encoding == "latin1"
+
+
+def _customer(key: str, account: object) -> dict[str, object]:
+    return {"customer_id": key, "master_acct_id": account}
+
+
+def _member(number: int, account: object, created_on: str = "2015-01-01 00:00:00") -> dict[str, object]:
+    return {"r_id": number, "rewards_id": 7, "master_acct_id": account, "created_on": created_on}
+
+
+GROUPS: Rows = [{"rewards_id": 7}]
+
+
+@pytest.mark.parametrize(
+    ("customers", "members", "spellings"),
+    [
+        ([_customer("A", "M-1")], [_member(1, "M-1")], {}),
+        ([_customer("A", "M-1")], [_member(1, "m-1")], {"m-1": "M-1"}),
+        ([_customer("A", "M-1")], [_member(1, "M-1  ")], {"M-1  ": "M-1"}),
+        ([_customer("A", "M-1 ")], [_member(1, "M-1")], {"M-1": "M-1 "}),
+        # Spaces in front were told apart.
+        ([_customer("A", "M-1")], [_member(1, " M-1")], {}),
+        # The first customer by its id; the most memberships do not matter.
+        ([_customer("B", "m-1"), _customer("A", "M-1"), _customer("C", "m-1")], [_member(1, "m-1")], {"m-1": "M-1"}),
+        ([_customer("A", None)], [_member(1, "M-2", "2015-01-02 00:00:00"), _member(2, "m-2")], {"M-2": "m-2"}),
+        ([], [_member(2, "M-2"), _member(1, "m-2")], {"M-2": "m-2"}),
+        # As the rules make them: encoded twice, with a NUL.
+        ([_customer("A", b"\xc3\x83\xc2\xa9")], [_member(1, b"\xe9 ")], {}),
+        ([_customer("A", "M-1")], [_member(1, "m-1\0")], {"m-1": "M-1"}),
+        ([_customer("A", "")], [_member(1, " ")], {" ": ""}),
+    ],
+)
+def test_master_accounts_that_the_server_held_for_equal_are_written_in_one_way(
+    customers: Rows, members: Rows, spellings: dict[str, str]
+) -> None:
+    read = _read({"customers": customers, "rewards": [], "rewards_groups": GROUPS})
+    also = _read({"rewards": members})
+
+    # Memberships are refused here, so that none of them is one too many.
+    def both(table: str, columns: Sequence[str]) -> Iterator[tuple[Raw, ...]]:
+        yield from (also if table == "rewards" and columns[0] == MASTER_ACCOUNTS else read)(table, columns)
+
+    assert accept(both, {}, ZONES, merge_emails=False).context.spellings == spellings
+
+
+def test_master_accounts_that_the_server_told_apart_by_their_case_stay_two() -> None:
+    cased = {("rewards", "master_acct_id"), ("customers", "master_acct_id")}
+    tables: dict[str, Rows] = {
+        "rewards_groups": GROUPS,
+        "customers": [_customer("A", "M-1")],
+        "rewards": [_member(1, "m-1"), _member(2, "M-1 ", "2016-01-01 00:00:00")],
+    }
+
+    found = accept(_read(tables), {}, ZONES, merge_emails=False, cased=cased)
+
+    assert found.context.spellings == {"M-1 ": "M-1"}
+
+
+def test_two_memberships_that_become_one_stop_the_load_and_are_named() -> None:
+    with pytest.raises(MigrationError, match="table rewards, keys 1 and 2, column master_acct_id: both are 'M-1'"):
+        _accepted(
+            rewards_groups=GROUPS, customers=[_customer("A", "M-1")], rewards=[_member(1, "m-1"), _member(2, "M-1 ")]
+        )
+
+
+def test_emails_are_compared_without_the_spaces_around_them() -> None:
+    with pytest.raises(MigrationError, match=r"joe@example\.com \(user 1\), Joe@example\.com \(user 2\)"):
+        _accepted(user_roles=ROLES, users=[_user(1, " joe@example.com"), _user(2, "Joe@example.com \t")])

@@ -58,7 +58,7 @@ def test_password_is_no_part_of_what_an_address_shows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "sql"), [("users", "`users`"), ("a`b", "`a``b`"), ("users.email", "`users`.`email`"), ("my-db", "`my-db`")]
+    ("name", "sql"), [("users", "`users`"), ("a`b", "`a``b`"), ("users.email", "`users.email`"), ("my-db", "`my-db`")]
 )
 def test_name_is_quoted(name: str, sql: str) -> None:
     assert quoted(name) == sql

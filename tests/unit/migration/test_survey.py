@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from migration.catalog import Catalog
 from migration.errors import MigrationError
-from migration.legacy import Catalog
 from migration.survey import survey
 from tests.unit.migration.catalogs import changed, column, sample_catalog
 

@@ -46,34 +46,42 @@ def main(
 
 def _measured(wanted: list[str], runs: int, *, quick: bool) -> Iterator[Section]:
     if {"latency", "page", "sign-ins", "streams"} & set(wanted):
-        with started() as stack:
-            # First, for the sample's groups have ids of their own choice.
-            stack.command("api", "samples")
-            if "latency" in wanted:
-                yield latency.measure(stack, runs, 60 if quick else 400)
-            if "page" in wanted:
-                yield page.measure(stack, runs, 20 if quick else 150)
-            if "sign-ins" in wanted:
-                yield sign_ins.measure(stack, runs, 5 if quick else 20)
-            if "streams" in wanted:
-                yield streams.measure(stack, runs)
+        yield from _on_the_whole_stack(wanted, runs, quick=quick)
     if "pages" in wanted:
         with started("--only", pages.UNITS) as stack:
             stack.command("api", "samples")
             yield pages.measure(stack, runs, quick=quick)
     if {"backlog", "quix"} & set(wanted):
-        with started("--only", backlog.UNITS) as stack:
-            written = backlog.write(stack, 15_000 if quick else INVOICES)
-            ours = backlog.measure(stack, written, runs) if "backlog" in wanted else None
-            if ours is not None:
-                yield ours
-            if "quix" in wanted:
-                theirs = quix.measure(stack, written, runs)
-                theirs.figures += _compared(ours, theirs) if ours is not None else []
-                yield theirs
+        yield from _of_a_backlog(wanted, runs, quick=quick)
     if "migration" in wanted:
         with started("--only", "postgres,databases") as stack:
             yield from migration.measure(stack, runs, quick=quick)
+
+
+def _on_the_whole_stack(wanted: list[str], runs: int, *, quick: bool) -> Iterator[Section]:
+    with started() as stack:
+        # First, for the sample's groups have ids of their own choice.
+        stack.command("api", "samples")
+        if "latency" in wanted:
+            yield latency.measure(stack, runs, 60 if quick else 400)
+        if "page" in wanted:
+            yield page.measure(stack, runs, 20 if quick else 150)
+        if "sign-ins" in wanted:
+            yield sign_ins.measure(stack, runs, 5 if quick else 20)
+        if "streams" in wanted:
+            yield streams.measure(stack, runs)
+
+
+def _of_a_backlog(wanted: list[str], runs: int, *, quick: bool) -> Iterator[Section]:
+    with started("--only", backlog.UNITS) as stack:
+        written = backlog.write(stack, 15_000 if quick else INVOICES)
+        ours = backlog.measure(stack, written, runs) if "backlog" in wanted else None
+        if ours is not None:
+            yield ours
+        if "quix" in wanted:
+            theirs = quix.measure(stack, written, runs)
+            theirs.figures += _compared(ours, theirs) if ours is not None else []
+            yield theirs
 
 
 def _compared(ours: Section, theirs: Section) -> list[Figure]:

@@ -190,7 +190,10 @@ class Loading:
 
 @contextmanager
 def put_off(connection: Connection, table: str) -> Iterator[None]:
-    """Leave a table for a while without its indexes, and without its keys where no other table leads to them: built once, they cost a fraction."""
+    """Leave a table for a while without its indexes, and without its keys where no other table leads to them.
+
+    Built once, they cost a fraction.
+    """
     name = sql.Identifier(table)
     later: list[sql.Composable] = []
     with connection.cursor() as cursor:

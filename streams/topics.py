@@ -16,7 +16,7 @@ PARTITIONS: Final = 8
 """Partitions of every topic that is keyed by customer. Changing it needs a stop and a replay: the key's partition moves."""
 
 CAPTURED_RECORD_BYTES_MAX: Final = 8 * 1024 * 1024
-"""Of a record that Connect sends (`producer.override.max.request.size` in the connector files).
+"""Of a record that Connect sends (`producer.max.request.size` of the Connect worker).
 
 A value has at most 250 KB: five texts cut at 4,000 characters and one at 200, six bytes each where JSON escapes them all, in `before`
 and in `after`; numbers, dates and the rest are 4 KB. The key is not cut, for Debezium cuts values only, and where it changes the other

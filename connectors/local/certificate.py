@@ -16,7 +16,7 @@ from connectors.local.folder import HOST, StackFolder
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-    from cryptography.x509 import Certificate
+    from cryptography.x509 import Certificate, KeyUsage
 
 VALID: Final = (dt.datetime(2000, 1, 1, tzinfo=dt.UTC), dt.datetime(2100, 1, 1, tzinfo=dt.UTC))
 """A stack outlives any year, and a machine's clock may be wrong: what ends the certificate's life is the folder's end."""
@@ -63,12 +63,22 @@ def _new() -> tuple[EllipticCurvePrivateKey, Certificate]:
     extensions: tuple[tuple[x509.ExtensionType, bool], ...] = (
         (x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))]), False),
         (x509.BasicConstraints(ca=True, path_length=0), True),
+        (_key_usage(), True),
         (usages, False),
         (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
     )
     for extension, critical in extensions:
         builder = builder.add_extension(extension, critical=critical)
     return key, builder.sign(key, hashes.SHA256())
+
+
+def _key_usage() -> KeyUsage:
+    from cryptography.x509 import KeyUsage
+
+    # To sign handshakes, and itself; Python asks authorities for it from 3.13 on.
+    others = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "crl_sign")
+    never = dict.fromkeys((*others, "encipher_only", "decipher_only"), False)
+    return KeyUsage(digital_signature=True, key_cert_sign=True, **never)
 
 
 def _write(path: Path, content: bytes) -> None:

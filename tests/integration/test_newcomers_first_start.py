@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,18 @@ import pytest
 from connectors.feed import suggestion
 from tests.stack import PROJECT, UP_SECONDS, Stack, eventually
 
+REWARDS = Path(sys.executable).with_name("rewards")
 PROGRAMS = ("java", "postgres", "initdb", "pg_config", "psql", "mariadbd", "createdb", "pg_ctl")
+
+
+def rewards(
+    stack: Stack, shell: dict[str, str], *arguments: str, timeout: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """Run the program as a person does, in that shell."""
+    return subprocess.run(
+        [REWARDS, *arguments, "--data", stack.folder],
+        capture_output=True, text=True, cwd=PROJECT, env=shell, timeout=timeout, check=False,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +89,8 @@ def started(machine: Path, shell: dict[str, str]) -> Iterator[tuple[Stack, str]]
     stack = Stack(Path(tempfile.mkdtemp(prefix="José's données ")) / "stack")
     before = os.umask(0o077)
     try:
-        done = stack.command("up", "--detach", timeout=UP_SECONDS, environment=shell)
+        done = rewards(stack, shell, "up", "--detach", timeout=UP_SECONDS)
+        assert done.returncode == 0, done.stdout + done.stderr
         yield stack, done.stdout
     finally:
         os.umask(before)
@@ -90,7 +103,7 @@ def test_stack_comes_up_whatever_the_shell_holds_and_uses_no_program_of_the_mach
 ) -> None:
     stack, said = started
 
-    status = stack.command("status", environment=shell, check=False)
+    status = rewards(stack, shell, "status")
 
     assert status.returncode == 0, status.stdout
     assert "All running" in said
@@ -152,7 +165,7 @@ def test_psql_of_the_stack_shows_no_password_to_other_users(started: tuple[Stack
     stack, _ = started
     statement = "SELECT current_user, count(*) FROM pg_stat_activity WHERE query LIKE '%pg_stat_activity%'"
 
-    done = stack.command("psql", "points", "-At", "-c", statement, environment=shell)
+    done = rewards(stack, shell, "psql", "points", "-At", "-c", statement)
 
     assert done.stdout.startswith("rewards_app|")
     assert stack.files.secrets().passwords["rewards_app"] not in done.stdout + done.stderr

@@ -17,6 +17,7 @@ from typing import Final, ParamSpec, TypeVar
 from api.core.errors import TooBusy
 
 NICENESS: Final = 10
+"""More than that of the process."""
 RETRY_AFTER_SECONDS: Final = 3
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -51,5 +52,6 @@ class PasswordWork:
 
 
 def _give_way() -> None:
-    # On Linux each thread has a niceness of its own.
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+    # On Linux each thread has a niceness of its own; it begins with that of the process.
+    thread = threading.get_native_id()
+    os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS))

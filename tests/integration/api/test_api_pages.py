@@ -188,6 +188,8 @@ def test_openapi_names_every_answer_shape(anybody: httpx.Client) -> None:
     document = anybody.get("/openapi.json").json()
     assert set(document["paths"]) == {
         "/api/session",
+        "/api/sessions",
+        "/api/sessions/{session_id}",
         "/api/password",
         "/api/customers",
         "/api/customers/{customer_master_id}",

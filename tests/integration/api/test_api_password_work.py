@@ -22,7 +22,10 @@ def wrong(site: str, number: int) -> httpx.Response:
 
 
 def test_pages_are_answered_while_sixty_people_sign_in_at_once(postgres: Postgres, database: str) -> None:
-    with running_site(postgres.url(database), database_connections=2) as site, httpx.Client(base_url=site) as admin:
+    with (
+        running_site(postgres.url(database), database_connections=2) as site,
+        httpx.Client(base_url=site, timeout=60) as admin,
+    ):
         admin.post("/api/session", json={"email": ADMIN, "password": PASSWORDS[ADMIN]})
         flood_is_over = threading.Event()
         pages: list[int] = []

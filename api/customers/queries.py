@@ -135,14 +135,15 @@ def read_standing(
     if found is None and not _is_known(session, customer_master_id):
         raise NotFound(f"There is no customer {customer_master_id}.")
     group, enrolled_on = found or (None, None)
+    listed = _unsettled(session, customer_master_id, invoices)
     return CustomerStanding(
         customer_master_id=customer_master_id,
         group=group,
         enrolled_on=enrolled_on,
         member_count=0 if group is None else count_members(session, viewer, group.id),
         companies=_company_totals(session, customer_master_id),
-        invoices=_unsettled(session, customer_master_id, invoices),
-        invoice_count=_count_unsettled(session, customer_master_id),
+        invoices=listed,
+        invoice_count=len(listed) if len(listed) < invoices else _count_unsettled(session, customer_master_id),
         as_of=business_date(session),
     )
 

@@ -22,6 +22,12 @@ def balances(ledger: Ledger) -> Ledger:
     return ledger
 
 
+def open_chart(page: Page, site: str) -> None:
+    """Joe's page, once the first update, which may put all of it in its place anew, has come."""
+    sign_in(page, site, JOE)
+    wait_until_connected(page)
+
+
 def box_of(page: Page) -> FloatRect:
     """Where the drawing is."""
     slider = page.get_by_role("slider")
@@ -32,7 +38,7 @@ def box_of(page: Page) -> FloatRect:
 
 
 def test_keyboard_reads_each_value(site: str, page: Page, balances: Ledger) -> None:
-    sign_in(page, site, JOE)
+    open_chart(page, site)
     chart, slider = page.locator("balance-chart"), page.get_by_role("slider")
     expect(chart.locator(".range")).to_have_text("Jan 21, 2026 \u2013 May 1, 2026")
     slider.focus()
@@ -53,7 +59,7 @@ def test_keyboard_reads_each_value(site: str, page: Page, balances: Ledger) -> N
 
 
 def test_pointer_reads_the_day_below_it(site: str, page: Page, balances: Ledger) -> None:
-    sign_in(page, site, JOE)
+    open_chart(page, site)
     box = box_of(page)
     page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 20)
     expect(page.locator("balance-chart output")).to_have_text("\u22121,150 points from Mar 12, 2026")
@@ -66,8 +72,7 @@ def test_pointer_reads_the_day_below_it(site: str, page: Page, balances: Ledger)
 def test_touch_reads_and_a_live_update_leaves_the_reading(site: str, browser: Browser, balances: Ledger) -> None:
     with browser.new_context(has_touch=True, viewport={"width": 390, "height": 844}) as context:
         page = context.new_page()
-        sign_in(page, site, JOE)
-        wait_until_connected(page)
+        open_chart(page, site)
         box = box_of(page)
         page.touchscreen.tap(box["x"] + box["width"] * 0.2, box["y"] + 20)
         output = page.locator("balance-chart output")
@@ -97,7 +102,7 @@ def test_values_are_a_table_also_without_script(site: str, browser: Browser, pag
 def test_any_number_of_days_is_drawn(site: str, page: Page, ledger: Ledger, days: int) -> None:
     for number in range(days):
         ledger.entry("M-1001", 10 if number % 2 else -10, effective_on=TODAY - dt.timedelta(days=number), tell=False)
-    sign_in(page, site, JOE)
+    open_chart(page, site)
     if not days:
         expect(page.get_by_text("is drawn here from the first points on")).to_be_visible()
         return

@@ -114,7 +114,8 @@ FROM (SELECT * FROM corrections WHERE NOT (entry).cause_data ? 'taken_back' ORDE
 _WRITE_ANEW: Final = """
 SELECT nextval('incoming_ids'), c.reward_group_id, c.company, c.kind, 0, c.points, c.points,
   (c.created_at AT TIME ZONE %(zone)s)::date, c.created_at, c.source || ' of the legacy program, as it was changed there',
-  jsonb_build_object('kind', 'legacy', 'source', c.source), c.source || ', correction ' || (c.number + 1),
+  jsonb_build_object('kind', 'legacy', 'source', c.source),
+  c.source || ', correction ' || CASE WHEN (c.entry).cause_data ? 'taken_back' THEN c.number ELSE c.number + 1 END,
   jsonb_build_object('title', c.title)
 FROM (SELECT * FROM corrections WHERE source_transaction IS NOT NULL ORDER BY created_at, kind, id OFFSET 0) AS c
 """

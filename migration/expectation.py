@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 from psycopg2.extensions import connection as NewConnection  # noqa: N812
 
 from migration.catalog import Catalog
-from migration.errors import UncoveredError
+from migration.errors import MigrationError, UncoveredError
 from migration.legacy import Connection, quoted, raw_value
 from migration.map import DIVISIONS, MASTER_ACCOUNTS, TABLES
 from migration.mapping import Column, Table
@@ -72,16 +72,25 @@ def expect(old: Connection, new: NewConnection, catalog: Catalog, zones: Zones, 
     return Expectation(context, catalog.encodings, merged)
 
 
-def _asked(old: Connection, statement: str) -> list[Row]:
+def _asked(old: Connection, table: str, statement: str) -> list[Row]:
+    """The rows of a query, all of them: a server may limit an answer, and no subquery."""
     with old.cursor() as cursor:
         cursor.execute(statement)
-        return list(cursor.fetchall())
+        rows = list(cursor.fetchall())
+        cursor.execute(f"SELECT COUNT(*) FROM ({statement}) AS counted")  # noqa: S608 - of this module
+        ((count,),) = cursor.fetchall()
+    if len(rows) != int(count):
+        raise MigrationError(
+            f"table {table}: {len(rows)} rows were read, and the legacy server counts {int(count)}, so this is no verification."
+            " Name the server itself in --from, without anything between that limits answers, and start again"
+        )
+    return rows
 
 
 def _moving(old: Connection, table: Table) -> list[int]:
     """Keys of the rows that have all that they need, which has all that it needs in turn."""
     statement = f"SELECT {quoted(table.key[0])} FROM {quoted(table.old)} AS r WHERE {_has_all(table, 'r')}"  # noqa: S608 - of the map
-    return [int(key or b"0") for (key,) in _asked(old, statement)]
+    return [int(key or b"0") for (key,) in _asked(old, table.old, statement)]
 
 
 def _has_all(table: Table, alias: str) -> str:
@@ -101,14 +110,14 @@ def _has_all(table: Table, alias: str) -> str:
 def _places(old: Connection, table: Table, column: Column) -> dict[float, int]:
     """Sort order -> its place among all of the table's."""
     value, name = raw_value(table.old, column.old), quoted(table.old)
-    rows = _asked(old, f"SELECT DISTINCT {value} FROM {name} ORDER BY 1")  # noqa: S608 - of the map
+    rows = _asked(old, table.old, f"SELECT DISTINCT {value} FROM {name} ORDER BY 1")  # noqa: S608 - of the map
     return {float(raw): place for place, raw in enumerate((raw for (raw,) in rows if raw is not None), start=1)}
 
 
 def _division_ids(old: Connection, new: NewConnection, cell: Cell) -> dict[Key, int]:
     """Code -> number: that of the new database's row; where the one run that there was numbered all of them, by their order."""
     order = quoted("sort_order")
-    rows = _asked(old, f"SELECT {quoted('division_cd')}, {order} * 1e0 FROM {quoted('divisions')}")  # noqa: S608
+    rows = _asked(old, DIVISIONS.old, f"SELECT {quoted('division_cd')}, {order} * 1e0 FROM {quoted('divisions')}")  # noqa: S608
     codes = sorted((float(place or b"0"), code_of(raw or b"", cell)) for raw, place in rows)
     with new.cursor() as cursor:
         cursor.execute("SELECT code, id FROM divisions")
@@ -129,7 +138,7 @@ def _spellings(old: Connection, found: Expectation, catalog: Catalog) -> dict[st
         oldest = order.format(quoted("customer_id" if name == "customers" else "created_on"))
         cell = found.cell(table, MASTER_ACCOUNTS)
         is_cased = (name, MASTER_ACCOUNTS) in catalog.cased
-        for (raw,) in _asked(old, f"SELECT {quoted(MASTER_ACCOUNTS)} FROM {quoted(name)} ORDER BY {oldest}"):  # noqa: S608
+        for (raw,) in _asked(old, name, f"SELECT {quoted(MASTER_ACCOUNTS)} FROM {quoted(name)} ORDER BY {oldest}"):  # noqa: S608
             text = _value(Text(), raw, cell)
             if text is not None:
                 folded = text.rstrip(" ") if is_cased else text.rstrip(" ").lower()
@@ -148,7 +157,7 @@ def _merged(old: Connection, found: Expectation) -> dict[Key, int]:
         f"SELECT `u_id`, {quoted(old_name)} FROM {quoted(table.old)} AS r WHERE {_has_all(table, 'r')}"  # noqa: S608 - of the map
         " ORDER BY `created_on`, `u_id`"
     )
-    for key, raw in _asked(old, statement):
+    for key, raw in _asked(old, table.old, statement):
         text = _value(rule, raw, cell)
         if text is not None:
             user = int(key or b"0")

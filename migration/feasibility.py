@@ -67,11 +67,11 @@ def _require_sums(connection: Connection) -> None:
         ((amounts,),) = asked(connection, f"SELECT COALESCE(SUM({amount}), 0) FROM {name}")  # noqa: S608 - of the map
         total += int(amounts)
         if total > BIGINT_MAX:
-            ((key,),) = asked(
+            ((key, most),) = asked(
                 connection,
-                f"SELECT {quoted(table.key[0])} FROM {name} ORDER BY {amount} DESC LIMIT 1",  # noqa: S608 - of the map
+                f"SELECT {quoted(table.key[0])}, {quoted(points.old)} FROM {name} ORDER BY {amount} DESC LIMIT 1",  # noqa: S608 - of the map
             )
             raise MigrationError(
-                f"table {table.old}, key {key}, column {points.old}: the points are too many to be added up. Nothing was written."
-                " Change this row, which has the most, in the legacy database and start again"
+                f"table {table.old}, key {key}, column {points.old}: {most}, and the points are too many to be added up."
+                " Nothing was written. Change this row, which has the most, in the legacy database and start again"
             )

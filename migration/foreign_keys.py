@@ -46,7 +46,8 @@ class ForeignKeys:
                 cursor.execute(statement)
         except psycopg2.errors.ForeignKeyViolation as error:
             raise MigrationError(
-                f"table {error.diag.table_name} of the new database: {error.diag.message_detail} A row is needed there that would go."
+                f"table {error.diag.table_name} of the new database ({error.diag.constraint_name}): {error.diag.message_detail}"
+                " A row is needed there that would go."
                 " Nothing of this run stays. Remove what needs it in the new database, or (with --catch-up) put the row back in the"
                 " legacy one, and start again"
             ) from error

@@ -81,7 +81,7 @@ def _lost_of(table_name: str) -> Mutate:
 
 def _without_user(original: Callable[..., Any]) -> Callable[..., Any]:
     def changed(read: Any, table: Any, found: Any) -> Any:
-        return [key for key in original(read, table, found) if (table.old, key) != ("users", 2)]
+        return [key for key in original(read, table, found) if (table.old, key) != ("users", 1)]
 
     return changed
 

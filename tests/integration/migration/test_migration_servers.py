@@ -198,7 +198,7 @@ def test_rows_that_the_server_does_not_give_stop_everything(
         "verify": lambda: compared(legacy, new),
     }
 
-    with pytest.raises(MigrationError, match=r"table divisions: 2 rows were read, and the legacy server counts \d"):
+    with pytest.raises(MigrationError, match=r"table \w+: [12] rows were read, and the legacy server counts \d"):
         do[what]()
 
     assert new.dump(besides=()) == before

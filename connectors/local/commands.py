@@ -52,8 +52,10 @@ def up(
     from connectors.local import lifecycle, stack
     from connectors.local.folder import StackFolder
     from connectors.local.terminal import StartShown
-    from connectors.settings import LocalSettings
+    from connectors.settings import LocalSettings, forget_libpq_settings
 
+    # What is said once it runs is read from the stack's own databases.
+    forget_libpq_settings()
     folder = StackFolder(data)
     settings = LocalSettings()
     if folder.supervised():

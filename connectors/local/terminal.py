@@ -25,7 +25,8 @@ from connectors.local.folder import StackFolder
 from connectors.local.shared_data import SharedData
 from connectors.settings import OWN_PYTHON
 
-SUGGESTION_SECONDS: Final = 20.0
+SUGGESTION_SECONDS: Final = 30.0
+"""So long the feed's first rows are waited for."""
 COLOURS: Final = {
     "running": "green",
     "backoff": "yellow",

@@ -30,6 +30,8 @@ LARGEST_GROUP: Final = 1_001
 GROUP_OF_LARGEST_CUSTOMER: Final = 1_002
 FIRST_GROUP: Final = 1_003
 ENTRIES_OF_AN_INVOICE: Final = 4
+SHARE_OF_INVOICES: Final = 0.98
+"""Of all entries; the others are the office's."""
 
 FREQUENT: Final = "construction"
 """In the names of a fifth of the groups."""
@@ -67,13 +69,12 @@ _INVOICES: Final = f"""
 CREATE TEMP TABLE made AS
 SELECT gen_random_uuid() AS id, c.customer_master_id, c.reward_group_id,
   'D-' || row_number() OVER () AS document,
-  (ARRAY['SBM', 'SRC', 'GRP'])[1 + i %% 3] AS company, 400 + (i * 131 + c.id * 17) %% 4000 AS points, i %% 10 = 0 AS is_open,
+  (ARRAY['SBM', 'SRC', 'GRP'])[1 + i %% 3] AS company, 400 + (i * 131 + c.id * 17) %% 4000 AS points, (i + c.id) %% 10 = 0 AS is_open,
   s.today - ((i * 977 + c.id * 389) %% 3900)::int AS day
-FROM size AS s CROSS JOIN customers_reward_groups AS c CROSS JOIN LATERAL generate_series(1, CASE
-  WHEN c.reward_group_id = {GROUP_OF_LARGEST_CUSTOMER} THEN s.largest / {ENTRIES_OF_AN_INVOICE}
-  WHEN c.reward_group_id = {LARGEST_GROUP} THEN 10
-  ELSE (s.entries - s.largest - 10 * {ENTRIES_OF_AN_INVOICE} * s.members) / {ENTRIES_OF_AN_INVOICE} / (s.customers - s.members - 1)
-  END) AS i
+FROM size AS s CROSS JOIN customers_reward_groups AS c CROSS JOIN LATERAL (
+  SELECT {SHARE_OF_INVOICES} * (s.entries - s.largest) / {ENTRIES_OF_AN_INVOICE} / s.customers AS of_each) AS invoices
+CROSS JOIN LATERAL generate_series(1, CASE WHEN c.reward_group_id = {GROUP_OF_LARGEST_CUSTOMER} THEN s.largest / {ENTRIES_OF_AN_INVOICE}
+  ELSE floor((c.id + 1) * of_each)::int - floor(c.id * of_each)::int END) AS i
 WHERE c.customer_master_id LIKE 'S-%%';
 INSERT INTO invoices (id, customer_master_id, company, system_name, document, partition, rows, revision, as_of, reward_group_id, reward,
   penalties, points, pending, at_risk, at_risk_on, billed, paid, open, due_on, deadline_on, settled_on)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Final
 
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import Integer, Text, and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from api.core.business_date import business_date
@@ -21,8 +21,6 @@ INVOICES_PAGE: Final = 50
 """A page lists so many invoices that are not settled, those due first."""
 MOST_INVOICES: Final = 500
 """JSON lists so many."""
-_UNSETTLED: Final = or_(Invoice.open > 0, Invoice.pending != 0, Invoice.at_risk != 0)
-"""As in the index of those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +47,26 @@ class OpenInvoice:
     pending: int
     at_risk: int
     at_risk_on: dt.date | None
+
+
+# Made once: putting a statement together takes longer than what it asks for.
+_TOTALS: Final = (
+    select(*(getattr(CustomerPoints, field.name) for field in fields(CompanyTotals)))
+    .where(CustomerPoints.customer_master_id == bindparam("customer", type_=Text))
+    .order_by(CustomerPoints.company)
+)
+# As in the index of those.
+_IS_UNSETTLED: Final = and_(
+    Invoice.customer_master_id == bindparam("customer", type_=Text),
+    or_(Invoice.open > 0, Invoice.pending != 0, Invoice.at_risk != 0),
+)
+_UNSETTLED: Final = (
+    select(*(getattr(Invoice, field.name) for field in fields(OpenInvoice)))
+    .where(_IS_UNSETTLED)
+    .order_by(Invoice.due_on.asc().nulls_last(), Invoice.document, Invoice.id)
+    .limit(bindparam("limit", type_=Integer))
+)
+_UNSETTLED_COUNT: Final = select(func.count()).where(_IS_UNSETTLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +136,9 @@ def read_customer(
 ) -> CustomerOverview:
     """Return a customer's overview, with the entries of its log below `before`; raise as `read_standing`."""
     standing = read_standing(session, viewer, customer_master_id, invoices=INVOICES_PAGE)
-    # The chart shows the same balance as the number above it: the group's, where there is one.
-    of_balance = standing.scope if standing.group is None else LogScope(reward_group_id=standing.group.id)
     return CustomerOverview(
         **{field.name: getattr(standing, field.name) for field in fields(standing)},
-        points_by_day=points_by_day(session, viewer, of_balance),
+        points_by_day=points_by_day(session, viewer, standing.scope),
         entries=log_entries(session, viewer, standing.scope, before=before, limit=LOG_PAGE + 1),
     )
 
@@ -169,32 +185,17 @@ def _scope(customer_master_id: str, group: Group | None) -> LogScope:
 
 def _company_totals(session: Session, customer_master_id: str) -> list[CompanyTotals]:
     """Return the customer's totals by company; empty where no invoice of it has been seen."""
-    rows = session.execute(
-        select(CustomerPoints.company, CustomerPoints.points, CustomerPoints.pending, CustomerPoints.at_risk)
-        .where(CustomerPoints.customer_master_id == customer_master_id)
-        .order_by(CustomerPoints.company)
-    ).mappings()
-    return [CompanyTotals(**row) for row in rows]
+    return [CompanyTotals(*row) for row in session.execute(_TOTALS, {"customer": customer_master_id})]
 
 
 def _unsettled(session: Session, customer_master_id: str, limit: int) -> list[OpenInvoice]:
     """Return the customer's invoices that are not settled, the earliest due first."""
-    rows = session.execute(
-        select(*(getattr(Invoice, field.name) for field in fields(OpenInvoice)))
-        .where(
-            Invoice.customer_master_id == customer_master_id,
-            _UNSETTLED,
-        )
-        .order_by(Invoice.due_on.asc().nulls_last(), Invoice.document, Invoice.id)
-        .limit(limit)
-    )
-    return [OpenInvoice(*row) for row in rows]
+    values = {"customer": customer_master_id, "limit": limit}
+    return [OpenInvoice(*row) for row in session.execute(_UNSETTLED, values)]
 
 
 def _count_unsettled(session: Session, customer_master_id: str) -> int:
-    return session.scalars(
-        select(func.count()).where(Invoice.customer_master_id == customer_master_id, _UNSETTLED)
-    ).one()
+    return session.scalars(_UNSETTLED_COUNT, {"customer": customer_master_id}).one()
 
 
 def _is_known(session: Session, customer_master_id: str) -> bool:

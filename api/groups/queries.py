@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, cast, func, select, true
+from sqlalchemy import BigInteger, Integer, Select, Text, bindparam, cast, func, select, true
 from sqlalchemy.orm import Session
 
 from api.core.business_date import business_date
@@ -19,6 +19,8 @@ from streams.postgres.models import CustomerPoints, CustomerRewardGroup, RewardG
 MEMBERS_PAGE: Final = 25
 """A page shows so many customers of a group at a time."""
 
+# Statements are made once: putting them together takes longer than what they ask for.
+_IS_GROUP: Final = CustomerRewardGroup.reward_group_id == bindparam("group", type_=BigInteger)
 _GROUPS: Final = (
     select(
         RewardGroup.id,
@@ -30,6 +32,59 @@ _GROUPS: Final = (
     .select_from(RewardGroup)
     .outerjoin(BALANCES, BALANCES.c.reward_group_id == RewardGroup.id)
 )
+_GROUP: Final = _GROUPS.where(RewardGroup.id == bindparam("group", type_=BigInteger))
+_GROUP_OF_CUSTOMER: Final = (
+    _GROUPS.add_columns(CustomerRewardGroup.enrolled_at.label("enrolled_on"))
+    .join(CustomerRewardGroup, CustomerRewardGroup.reward_group_id == RewardGroup.id)
+    .where(CustomerRewardGroup.customer_master_id == bindparam("customer", type_=Text))
+)
+_MEMBER_COUNT: Final = select(func.count()).where(_IS_GROUP)
+_MEMBER_IDS: Final = select(CustomerRewardGroup.customer_master_id).where(_IS_GROUP)
+
+
+def _members() -> Select[*tuple[Any, ...]]:
+    found = (
+        select(CustomerRewardGroup.customer_master_id, CustomerRewardGroup.enrolled_at)
+        .where(_IS_GROUP, CustomerRewardGroup.customer_master_id > bindparam("after", type_=Text))
+        .order_by(CustomerRewardGroup.customer_master_id)
+        .limit(bindparam("limit", type_=Integer))
+        .subquery("found")
+    )
+    total = (
+        select(
+            *(
+                cast(func.coalesce(func.sum(column), 0), BigInteger).label(column.key)
+                for column in (CustomerPoints.points, CustomerPoints.pending, CustomerPoints.at_risk)
+            )
+        )
+        .where(CustomerPoints.customer_master_id == found.c.customer_master_id)
+        .lateral("total")
+    )
+    return (
+        select(found.c.customer_master_id, found.c.enrolled_at.label("enrolled_on"), *total.c)
+        .join(total, true())
+        .order_by(found.c.customer_master_id)
+    )
+
+
+def _at_risk() -> Select[int]:
+    # Member by member: the totals of all customers would be read for the sake of a large group's otherwise.
+    of_member = (
+        select(CustomerPoints.at_risk)
+        .where(CustomerPoints.customer_master_id == CustomerRewardGroup.customer_master_id)
+        .offset(0)
+        .lateral("of_member")
+    )
+    return (
+        select(cast(func.coalesce(func.sum(of_member.c.at_risk), 0), BigInteger))
+        .select_from(CustomerRewardGroup)
+        .join(of_member, true())
+        .where(_IS_GROUP)
+    )
+
+
+_MEMBERS: Final = _members()
+_AT_RISK: Final = _at_risk()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +147,7 @@ def read_group(
         group=group,
         member_count=count_members(session, viewer, reward_group_id),
         members=group_members(session, viewer, reward_group_id, after=members_after, limit=MEMBERS_PAGE + 1),
-        at_risk=_at_risk(session, reward_group_id),
+        at_risk=session.scalars(_AT_RISK, {"group": reward_group_id}).one(),
         as_of=business_date(session),
         points_by_day=points_by_day(session, viewer, scope),
         entries=log_entries(session, viewer, scope, before=before, limit=LOG_PAGE + 1),
@@ -102,7 +157,7 @@ def read_group(
 def read_totals(session: Session, viewer: Viewer, reward_group_id: int) -> Group:
     """Return a reward group with its balance alone; raise as `read_group`."""
     viewer.require_group(reward_group_id)
-    group = session.execute(_GROUPS.where(RewardGroup.id == reward_group_id)).mappings().one_or_none()
+    group = session.execute(_GROUP, {"group": reward_group_id}).mappings().one_or_none()
     if group is None:
         raise NotFound(f"There is no reward group {reward_group_id}.")
     return Group(**group)
@@ -115,12 +170,7 @@ def group_of_customer(session: Session, viewer: Viewer, customer_master_id: str)
         Forbidden: the viewer may not see the customer. It does not learn whether there is such a customer.
 
     """
-    query = (
-        _GROUPS.add_columns(CustomerRewardGroup.enrolled_at.label("enrolled_on"))
-        .join(CustomerRewardGroup, CustomerRewardGroup.reward_group_id == RewardGroup.id)
-        .where(CustomerRewardGroup.customer_master_id == customer_master_id)
-    )
-    row = session.execute(query).mappings().one_or_none()
+    row = session.execute(_GROUP_OF_CUSTOMER, {"customer": customer_master_id}).mappings().one_or_none()
     viewer.require_group(None if row is None else row["id"])
     if row is None:
         return None
@@ -134,58 +184,17 @@ def group_members(
 ) -> list[Member]:
     """Return the members of a reward group by customer_master_id, those behind `after` (keyset paging); raise `Forbidden`."""
     viewer.require_group(reward_group_id)
-    found = (
-        select(CustomerRewardGroup.customer_master_id, CustomerRewardGroup.enrolled_at)
-        .where(CustomerRewardGroup.reward_group_id == reward_group_id, CustomerRewardGroup.customer_master_id > after)
-        .order_by(CustomerRewardGroup.customer_master_id)
-        .limit(limit)
-        .subquery("found")
-    )
-    total = (
-        select(
-            *(
-                cast(func.coalesce(func.sum(column), 0), BigInteger).label(column.key)
-                for column in (CustomerPoints.points, CustomerPoints.pending, CustomerPoints.at_risk)
-            )
-        )
-        .where(CustomerPoints.customer_master_id == found.c.customer_master_id)
-        .lateral("total")
-    )
-    query = (
-        select(found.c.customer_master_id, found.c.enrolled_at.label("enrolled_on"), *total.c)
-        .join(total, true())
-        .order_by(found.c.customer_master_id)
-    )
-    return [Member(**row) for row in session.execute(query).mappings()]
+    values = {"group": reward_group_id, "after": after, "limit": limit}
+    return [Member(*row) for row in session.execute(_MEMBERS, values)]
 
 
 def count_members(session: Session, viewer: Viewer, reward_group_id: int) -> int:
     """Return how many customers share the reward group's balance; raise `Forbidden`."""
     viewer.require_group(reward_group_id)
-    return session.scalars(select(func.count()).where(CustomerRewardGroup.reward_group_id == reward_group_id)).one()
+    return session.scalars(_MEMBER_COUNT, {"group": reward_group_id}).one()
 
 
 def member_ids(session: Session, viewer: Viewer, reward_group_id: int) -> frozenset[str]:
     """Return the customers that share the reward group's balance; raise `Forbidden`."""
     viewer.require_group(reward_group_id)
-    return frozenset(
-        session.scalars(
-            select(CustomerRewardGroup.customer_master_id).where(CustomerRewardGroup.reward_group_id == reward_group_id)
-        )
-    )
-
-
-def _at_risk(session: Session, reward_group_id: int) -> int:
-    # Member by member: the totals of all customers would be read for the sake of a large group's otherwise.
-    of_member = (
-        select(CustomerPoints.at_risk)
-        .where(CustomerPoints.customer_master_id == CustomerRewardGroup.customer_master_id)
-        .offset(0)
-        .lateral("of_member")
-    )
-    return session.scalars(
-        select(cast(func.coalesce(func.sum(of_member.c.at_risk), 0), BigInteger))
-        .select_from(CustomerRewardGroup)
-        .join(of_member, true())
-        .where(CustomerRewardGroup.reward_group_id == reward_group_id)
-    ).one()
+    return frozenset(session.scalars(_MEMBER_IDS, {"group": reward_group_id}))

@@ -104,8 +104,19 @@ def test_logs_are_what_the_entries_are(session: Session) -> None:
         while page := log_entries(session, SITE, scope, before=seen[-1] if seen else None, limit=97):
             seen += [entry.id for entry in page]
         assert seen == expected
-        total = session.scalar(text(f"SELECT sum(delta) FROM point_entries WHERE {belongs}"))
-        assert sum(points for _, points in points_by_day(session, SITE, scope)) == total
+
+
+def test_points_by_day_are_those_of_the_balance(session: Session) -> None:
+    for scope, belongs in (
+        (LogScope(MEMBER, LARGEST_GROUP), f"reward_group_id = {LARGEST_GROUP}"),
+        (LogScope(reward_group_id=LARGEST_GROUP), f"reward_group_id = {LARGEST_GROUP}"),
+        (LogScope(LARGEST), f"customer_master_id = '{LARGEST}'"),
+        (LogScope("nobody"), "false"),
+    ):
+        expected = session.execute(
+            text(f"SELECT effective_on, sum(delta)::int FROM point_entries WHERE {belongs} GROUP BY 1 ORDER BY 1")
+        )
+        assert points_by_day(session, SITE, scope) == [tuple(row) for row in expected]
 
 
 def test_balance_over_time_ends_at_the_balance(session: Session) -> None:

@@ -40,7 +40,7 @@ def test_new_password_is_chosen_and_opens_the_own_page(site: str, page: Page) ->
     page.keyboard.press("Enter")
     page.wait_for_url("**/customers/M-1002")
     expect(page.locator("header.site .name")).to_have_text("María Peña")
-    page.click("header.site button")
+    page.get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/sign-in")
     page.fill("#email", MARIA)
     page.fill("#password", GOOD)

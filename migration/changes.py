@@ -173,21 +173,24 @@ def remember(cursor: Cursor, table: Table, source: sql.Identifier, *, is_new: bo
         cursor: of the run's transaction.
         table: whose rows.
         source: where they stand.
-        is_new: whether this run has put all of them there; else `changes_of` the table says which ones.
+        is_new: whether this run has put all of them there, and none was known; else `changes_of` the table says which ones.
     """
-    added = sql.SQL("true") if is_new else sql.SQL(_IS_ADDED).format(changes=changes_of(table), key=key_of(table, "n"))
     cursor.execute(
-        sql.SQL(_REMEMBER).format(
-            table=sql.Literal(table.new), key=key_of(table, "n"), digest=digest(table, "n"), source=source, added=added
+        sql.SQL(_REMEMBER_ALL if is_new else _REMEMBER).format(
+            table=sql.Literal(table.new), key=key_of(table, "n"), digest=digest(table, "n"), source=source,
+            changes=changes_of(table), added=sql.Literal(ADDED),
         )
-    )
+    )  # fmt: skip
 
 
-_IS_ADDED: Final = f"EXISTS (SELECT FROM {{changes}} AS c WHERE c.key = {{key}} AND c.state = '{ADDED}')"
+_REMEMBER_ALL: Final = """
+INSERT INTO migration_rows (table_name, key, digest, added) SELECT {table}, {key}, {digest}, true FROM {source} AS n
+"""
 _REMEMBER: Final = """
 WITH before AS (DELETE FROM migration_rows WHERE table_name = {table} RETURNING key, added)
 INSERT INTO migration_rows (table_name, key, digest, added)
-SELECT {table}, {key}, {digest}, coalesce(b.added, {added}) FROM {source} AS n LEFT JOIN before AS b ON b.key = {key}
+SELECT {table}, {key}, {digest}, coalesce(b.added, EXISTS (SELECT FROM {changes} AS c WHERE c.key = {key} AND c.state = {added}))
+FROM {source} AS n LEFT JOIN before AS b ON b.key = {key}
 """
 
 

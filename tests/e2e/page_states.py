@@ -118,6 +118,7 @@ STATES = [
     State("no reload", "/lag/reloads", "/lag/reloads", on="empty"),
     State("dead letters", "/dead-letters", "/dead-letters"),
     State("no dead letters", "/dead-letters", "/dead-letters?all=true", on="empty"),
+    State("where one is signed in", "/sessions", "/sessions", JOE),
     State("JSON interface", "/docs", "/docs"),
     State("no access", "/lag", "/lag", JOE, status=403),
     State("nothing there", "", "/nothing/at/all", status=404),

@@ -87,7 +87,6 @@
       const element = document.querySelector(`[data-section="${name}"]`);
       if (element) morph(element, html);
     }
-    if (sections && sections.chart) readChart();
   }
 
   function asElement(html) {
@@ -131,30 +130,6 @@
     older.href = older.href.replace(/before=\d+/, `before=${list.lastElementChild.dataset.id}`);
   }
 
-  let readFigure = null;
-
-  function readChart() {
-    const figure = overview.querySelector("figure.chart");
-    // An update leaves the figure in its place: what is read is what it shows then.
-    if (!figure || figure === readFigure) return;
-    readFigure = figure;
-    const svg = figure.querySelector("svg");
-    const cursor = svg.querySelector(".cursor");
-    const output = figure.querySelector("output");
-    svg.addEventListener("pointermove", (event) => {
-      const steps = JSON.parse(figure.dataset.steps);
-      const box = svg.getBoundingClientRect();
-      const x = ((event.clientX - box.left) / box.width) * 1000;
-      const step = [...steps].reverse().find((one) => one[2] <= x) || steps[0];
-      const day = new Date(`${step[0]}T12:00:00Z`).toLocaleDateString("en-US", { month: "short", day: "numeric", year: "numeric", timeZone: "UTC" });
-      output.textContent = `${step[1].toLocaleString("en-US").replace("-", "−")} points from ${day}`;
-      cursor.setAttribute("x1", step[2]);
-      cursor.setAttribute("x2", step[2]);
-      figure.classList.add("reading");
-    });
-    svg.addEventListener("pointerleave", () => { figure.classList.remove("reading"); output.textContent = ""; });
-  }
-
   // What the reader looks at stays where it is, whatever comes above it: what has the focus, or else what is in the middle of the window.
   function inPlace(change) {
     const inView = (element) => element.getBoundingClientRect().bottom > 0 && element.getBoundingClientRect().top < innerHeight;
@@ -186,6 +161,5 @@
   document.documentElement.style.overflowAnchor = "none";
   setInterval(() => { show(); sayBalance(); }, 1000);
   show();
-  readChart();
   keepConnected(overview.dataset.events, hear);
 })();

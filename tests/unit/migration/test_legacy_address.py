@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from pathlib import Path
+from urllib.parse import quote
+
 import pytest
 
 from migration.errors import MigrationError
@@ -41,6 +44,10 @@ def test_address_is_taken_apart(address: str, parsed: Address) -> None:
         "mysql://u:12#hunter2@server/db",
         "mysql://u:12?hunter2@server/db",
         "mysql://u:hun[ter2@server/db",
+        "mysql://u:hunter2@server/db?ssl-ca=",
+        "mysql://u:hunter2@server/db?ssl-ca",
+        "mysql://u:hunter2@server/db?ssl_ca=/x",
+        "mysql://u:hunter2@server/db?ssl-ca=/x&charset=utf8",
     ],
 )
 def test_address_that_is_none_is_refused_without_its_password(address: str) -> None:
@@ -62,3 +69,16 @@ def test_password_is_no_part_of_what_an_address_shows() -> None:
 )
 def test_name_is_quoted(name: str, sql: str) -> None:
     assert quoted(name) == sql
+
+
+def test_authority_is_the_file_that_the_address_names(tmp_path: Path) -> None:
+    file = tmp_path / "an authority é.pem"
+    file.write_text("", encoding="utf-8")
+
+    assert parse(f"mysql://m:m@server/db?ssl-ca={file}").authority == str(file)
+    assert parse(f"mysql://m:m@server/db?ssl-ca={quote(str(file))}").authority == str(file)
+
+
+def test_authority_that_is_no_file_is_told_with_where_to_find_it() -> None:
+    with pytest.raises(MigrationError, match=r"there is no file /nowhere\.pem.*ssl_ca"):
+        parse("mysql://u:hunter2@server/db?ssl-ca=/nowhere.pem")

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from migration.errors import UncoveredError
 from migration.rules.characters import ENCODINGS, decode, decode_once_more, may_be_encoded_twice
-from migration.rules.texts import Choice, Status, Text
+from migration.rules.texts import Choice, Email, MasterAccount, Status, Text
 from tests.unit.migration.cells import applied, cell
 
 STATUS = Status(("open", "hold", "closed"))
@@ -194,3 +196,36 @@ def test_every_pair_that_begins_a_character_in_utf8_is_taken_for_maybe_encoded_t
 def test_text_with_accents_is_surely_not_encoded_twice(text: str) -> None:
     assert not may_be_encoded_twice(text.encode())
     assert decode_once_more(text) is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "text", "rules"),
+    [
+        (b"joe@example.com", "joe@example.com", []),
+        (b" joe@example.com", "joe@example.com", ["spaces"]),
+        (b"joe@example.com \t\r\n", "joe@example.com", ["spaces"]),
+        (b"\xa0joe@example.com", "joe@example.com", ["spaces"]),
+        (b"joe @example.com", "joe @example.com", []),
+        (b" \0joe", "joe", ["nul", "spaces"]),
+        (b"  ", "", ["spaces"]),
+        (b"", "", []),
+    ],
+)
+def test_email_loses_the_spaces_around_it_and_is_reported(raw: bytes, text: str, rules: list[str]) -> None:
+    found, findings = applied(Email(required=True), raw)
+
+    assert found == text
+    assert [rule for rule, _, _ in findings] == rules
+    assert all(old == raw for _, old, _ in findings)
+
+
+def test_master_account_is_written_as_the_first_of_its_spellings_and_reported() -> None:
+    at = cell()
+    context = replace(at.context, spellings={"m-1 ": "M-1"})
+
+    assert applied(MasterAccount(), b"m-1 ", at=replace(at, context=context)) == (
+        "M-1",
+        [("master-account", b"m-1 ", "M-1")],
+    )
+    assert applied(MasterAccount(), b"M-1", at=replace(at, context=context)) == ("M-1", [])
+    assert applied(MasterAccount(), None, at=at) == (None, [])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import StackError
-from connectors.local import kafka, stack
+from connectors.local import certificate, connect, kafka, stack
 from connectors.local.binaries import Java
 from connectors.local.folder import StackFolder
 from connectors.settings import LocalSettings
@@ -54,3 +54,21 @@ def test_data_folder_whose_path_is_no_text_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(StackError, match=r"no UTF-8 text.*--data"):
         folder.create()
+
+
+@pytest.mark.parametrize(
+    ("trace", "wrong"),
+    [
+        ("org.apache.kafka.connect.errors.ConnectException: Client Config Overrides not allowed [[linger.ms", None),
+        ("java.net.ConnectException: refused", "failed: warehouse"),
+    ],
+)
+def test_connector_that_an_older_version_registered_does_not_keep_connect_from_being_well(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, trace: str, wrong: str | None
+) -> None:
+    """The start that brings it up to date would wait for Connect, which would wait for the connector."""
+    folder = StackFolder(tmp_path)
+    failed = {"connector": {"state": "FAILED", "trace": trace}, "tasks": []}
+    monkeypatch.setattr(connect.ConnectRest, "connectors", lambda _rest: {"warehouse": failed})
+
+    assert connect.probe("https://127.0.0.1:9", certificate.made(folder)) == wrong

@@ -69,20 +69,20 @@ class Extraction:
             )
 
     def _block(self, lines: list[bytes]) -> bytes:
-        rows = [self._marked(line) for line in lines if line[:1] == MARK]
+        rows = [self._decided(line) for line in lines if line[:1] == MARK]
         plain = [line for line in lines if line[:1] != MARK] if rows else lines
         secret: list[bytes] = []
         if self._query.encrypted:
             secret = [line for line in plain if not line.endswith(self._no_secrets)]
             plain = [line for line in plain if line.endswith(self._no_secrets)]
-        plain, text = self._decided(plain, rows)
+        plain, text = self._plain(plain, rows)
         if secret:
-            secret, _ = self._decided(secret, rows)
+            secret, _ = self._plain(secret, rows)
             text += self._recoded(END.join([*map(self._with_secrets, secret), b""])) or b""
         self.rows_out += len(plain) + len(secret)
         return copytext.escaped(text) + self._written(rows)
 
-    def _decided(self, lines: list[bytes], rows: list[Row | None]) -> tuple[list[bytes], bytes]:
+    def _plain(self, lines: list[bytes], rows: list[Row | None]) -> tuple[list[bytes], bytes]:
         """Plain lines and what becomes of them, without those of which the rules decide about a text: these are added to `rows`."""
         text = self._recoded(END.join([*lines, b""]))
         if text is not None and not _is_odd(text):
@@ -112,7 +112,7 @@ class Extraction:
         self.rows_out += len(lines)
         return b"".join([line + b"\n" for line in lines])
 
-    def _marked(self, line: bytes) -> Row | None:
+    def _decided(self, line: bytes) -> Row | None:
         """A row about which the rules decide; None where it was refused."""
         raws = [None if value == b"-" else bytes.fromhex(value.decode()) for value in line.split(b",")[1:]]
         return self._transformer.row(raws)

@@ -97,7 +97,9 @@ def scroll_a_table(page: Page) -> Callable[[], Any]:
     table = page.locator("#balances")
     page.locator("details:has(#balances) > summary").click()
     # The page's policy takes no style of ours: a rule of its own sheet is changed.
-    page.evaluate("document.styleSheets[0].insertRule('#balances { max-height: 2rem }', document.styleSheets[0].cssRules.length)")
+    page.evaluate(
+        "document.styleSheets[0].insertRule('#balances { max-height: 2rem }', document.styleSheets[0].cssRules.length)"
+    )
     table.evaluate("element => { element.scrollTop = 20; }")
     assert table.evaluate("element => element.scrollTop") == 20
     return lambda: table.evaluate("element => element.scrollTop")

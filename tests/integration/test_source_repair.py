@@ -170,17 +170,18 @@ def test_table_taken_out_of_the_publication_is_put_back_and_its_gap_filled(sourc
     forget_invoices(source)
 
 
-def test_connector_that_loops_in_errors_while_it_runs_is_found_by_its_records_age(source: Stack) -> None:
+def test_connector_that_sends_nothing_while_it_runs_is_found_by_its_records_age(source: Stack) -> None:
+    # Up to Postgres 17 it loops in errors now; later ones take a publication that is missing for one without tables.
     execute(source, "warehouse", "DROP PUBLICATION rewards_warehouse")
     pay(source, "D2", "10.00")
-    execute(
-        source, "warehouse", "CREATE PUBLICATION rewards_warehouse FOR TABLE invoice_transactions, rewards_watermarks"
-    )
-    assert "publication_replaced" in wrong(looked(source))
 
     found = eventually(lambda: one if "records_old" in wrong(one := looked(source)) else None, timeout=60, interval=1)
     assert found.last_record_age_seconds > 30
 
+    execute(
+        source, "warehouse", "CREATE PUBLICATION rewards_warehouse FOR TABLE invoice_transactions, rewards_watermarks"
+    )
+    assert "publication_replaced" in wrong(looked(source))
     repaired(source)
     eventually_points(source, 110)
     forget_invoices(source)

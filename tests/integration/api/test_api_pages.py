@@ -87,7 +87,7 @@ def test_log_pages_join_without_gap_or_repeat(sign_in: SignIn, ledger: Ledger) -
     while address:
         page = joe.get(address).text
         seen += [int(number) for number in re.findall(r'data-id="(\d+)"', page)]
-        older = re.search(r'id="older" rel="next" href="([^"#]+)', page)
+        older = re.search(r'<p class="more"><a [^>]*id="older" rel="next" href="([^"#]+)', page)
         address = older[1] if older else ""
     assert seen == made[::-1]
 

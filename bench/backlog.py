@@ -2,7 +2,7 @@
 
 The backlog is written and captured once. Before each run the invoices' side of the stream is put back to nothing: its
 tables, the group's offsets and the Table's changelog topic. The customers have been members all along. The connectors
-are paused meanwhile, so that every run reads the same records.
+are stopped meanwhile, so that every run reads the same records.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def write(stack: BenchStack, invoice_count: int) -> Backlog:
         cursor.execute("UPDATE public.rewards_watermarks SET marked_at = clock_timestamp()")
         connection.commit()
     until("the backlog is captured", lambda: end_offset(stack) >= before + len(rows) + PARTITIONS and _captured(stack))
-    stack.pause_capture()
+    stack.stop_capture()
     points = sum(int(document.amount * 5 / 4) for document in documents)
     return Backlog(end_offset(stack), len(rows), invoice_count, points)
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any, Final
 import psycopg2
 
 from connectors.local import postgres
+from connectors.rest import ConnectRest
 from tests.stack import Stack
 
 BUSINESS_DATE: Final = "2026-10-15"
@@ -40,19 +39,16 @@ class BenchStack(Stack):
                 cursor.execute(statement, parameters or None)
                 return cursor.fetchall() if cursor.description else []
 
-    def pause_capture(self) -> None:
-        """Pause the connectors, so that their topics stand still; Connect itself goes on."""
-        connect = self.address("connect")
-        for name in ("warehouse", "rewards"):
-            request = urllib.request.Request(f"{connect}/connectors/{name}/pause", method="PUT")
-            with urllib.request.urlopen(request, timeout=30):
-                pass
-        until("the connectors pause", lambda: all(map(self._is_paused, ("warehouse", "rewards"))))
+    def stop_capture(self) -> None:
+        """Stop the connectors, so that their topics stand still; Connect itself goes on."""
+        rest = ConnectRest(self.address("connect"), self.files.tls_file)
+        for name in rest.connectors():
+            rest.stop(name)
+        until("the connectors stop", lambda: all(map(_is_stopped, rest.connectors().values())))
 
-    def _is_paused(self, name: str) -> bool:
-        with urllib.request.urlopen(f"{self.address('connect')}/connectors/{name}/status", timeout=30) as answer:
-            status = json.load(answer)
-        return all(one["state"] == "PAUSED" for one in (status["connector"], *status["tasks"]))
+
+def _is_stopped(status: dict[str, Any]) -> bool:
+    return status["connector"]["state"] == "STOPPED" and not status["tasks"]
 
 
 @contextmanager

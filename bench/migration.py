@@ -47,14 +47,14 @@ class DataSet:
     redemptions: int
     options: Mapping[str, Any]
     """Of legacy_data.fill."""
-    rate_min: float
-    """Of pgloader's rate, at least so many times."""
+    rate_min: float | None
+    """Of pgloader's rate, at least so many times; None where pgloader comes to no end."""
 
 
 DATA_SETS: Final = (
     DataSet("ASCII", 50_000, 500_000, {}, 2),
     DataSet("an accent in every row", 50_000, 500_000, {"names": legacy_data.ACCENTED}, 2),
-    DataSet("texts of 60 KB", 1_000, 6_000, {"description_bytes": 60_000}, 1),
+    DataSet("texts of 60 KB", 1_000, 6_000, {"description_bytes": 60_000}, None),
 )
 
 
@@ -94,28 +94,35 @@ def _measured(stack: BenchStack, server: Server, data: DataSet, runs: int, *, sh
     ours, theirs = [], []
     for _ in range(runs):
         ours.append(_ours(stack, source))
-        theirs.append(_pgloader(stack, source))
+        if data.rate_min is not None:
+            theirs.append(_pgloader(stack, source))
     return Section(
         f"Legacy migration from {server.name}, {data.name}: {rows:,} rows, {redemptions:,} of them redemptions, dirt in {DIRT:.0%}",
         [
             Figure("rewards migrate run: rate", "rows/s", [rows / one.seconds for one in ours]),
             Figure("rewards migrate run: peak memory", "MB", [one.peak_mb for one in ours], at_most=100),
-            Figure("pgloader: rate", "rows/s", [rows / one.seconds for one in theirs]),
-            Figure("pgloader: peak memory", "MB", [one.peak_mb for one in theirs]),
-            Figure(
-                "rewards migrate run, in rates of pgloader",
-                "times",
-                [b.seconds / a.seconds for a, b in zip(ours, theirs, strict=True)],
-                at_least=data.rate_min,
-                digits=2,
-            ),
+            *(_compared(rows, ours, theirs, data.rate_min) if data.rate_min is not None else ()),
         ],
         [
             "Whole commands, from their start to their end, both databases on the same machine. Ours includes the rules, the report,"
             " encryption, constraints, indexes and an entry of the point log for each redemption; pgloader's the tables and their indexes.",
-            f"pgloader: {_told(theirs[-1].output)}",
+            f"pgloader: {_told(theirs[-1].output) if theirs else 'not run: with such texts it stood still, and came to no end in four minutes'}",
         ],
     )
+
+
+def _compared(rows: int, ours: Sequence[Load], theirs: Sequence[Load], rate_min: float) -> list[Figure]:
+    return [
+        Figure("pgloader: rate", "rows/s", [rows / one.seconds for one in theirs]),
+        Figure("pgloader: peak memory", "MB", [one.peak_mb for one in theirs]),
+        Figure(
+            "rewards migrate run, in rates of pgloader",
+            "times",
+            [b.seconds / a.seconds for a, b in zip(ours, theirs, strict=True)],
+            at_least=rate_min,
+            digits=2,
+        ),
+    ]
 
 
 def _ours(stack: BenchStack, source: str) -> Load:

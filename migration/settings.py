@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from streams.settings import Zone
 
 
 class OwnerSettings(BaseSettings):
@@ -41,14 +41,5 @@ class ZoneSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="REWARDS_", extra="ignore")
 
-    timezone: str = "America/Denver"
+    timezone: Zone = "America/Denver"
     """The zone whose date is the business date."""
-
-    @field_validator("timezone")
-    @classmethod
-    def _zone_exists(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, OSError) as error:
-            raise ValueError("no such time zone; write one like America/Denver") from error
-        return value

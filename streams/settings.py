@@ -7,16 +7,28 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from streams.kafka_access import KafkaAccess
 from streams.options import LogFormat, LogLevel
 from streams.source.bad_records import BadRecordLimits
 from streams.state.epochs import ReloadLimits
+
+
+def _zone_exists(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError(f"{value!r} is no time zone of this machine; write one like America/Denver") from error
+    return value
+
+
+Zone = Annotated[str, AfterValidator(_zone_exists)]
+"""The name of a time zone, such as America/Denver: for the settings of every package down the data's way."""
 
 
 class LogSettings(BaseSettings):
@@ -59,7 +71,7 @@ class StreamSettings(BaseSettings):
     """The warehouse; only `rewards wait` and `rewards feed` write there (a watermark, sample data), and the sources' check looks there."""
     connect_url: str | None = None
     """Kafka Connect's REST address; only `rewards connectors` and the checks of the sources ask it."""
-    timezone: str = "America/Denver"
+    timezone: Zone = "America/Denver"
     """The zone whose date is the business date."""
 
     processors: int = Field(default=2, ge=1, le=8)
@@ -105,12 +117,3 @@ class StreamSettings(BaseSettings):
     def bad_record_limits(self) -> BadRecordLimits:
         """The limits from which on bad rows halt a partition."""
         return BadRecordLimits(self.bad_rows_in_a_row, self.bad_window_records, self.bad_window_share)
-
-    @field_validator("timezone")
-    @classmethod
-    def _zone_exists(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (KeyError, ValueError, OSError) as error:
-            raise ValueError(f"{value!r} is no time zone of this machine") from error
-        return value

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from streams.settings import Zone
+
 
 class WebSettings(BaseSettings):
     """The settings of the web process."""
@@ -24,7 +26,7 @@ class WebSettings(BaseSettings):
     web_port: int = Field(default=8000, ge=0, le=65535)
     web_https: bool = False
     """Set it where the site is served over https: browsers then send the cookie over https only."""
-    timezone: str = "America/Denver"
+    timezone: Zone = "America/Denver"
     """Dates and times are shown in this zone; its date is the business date."""
 
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
@@ -79,12 +81,6 @@ class WebSettings(BaseSettings):
     """Of pages that are opened at once, so many are read for at a time."""
     live_behind_seconds: float = Field(default=8, gt=5)
     """Points that are older are shown as such. The sources tell every 5 s that nothing came, so less would be wrong."""
-
-    @field_validator("timezone")
-    @classmethod
-    def _zone_exists(cls, value: str) -> str:
-        ZoneInfo(value)
-        return value
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod

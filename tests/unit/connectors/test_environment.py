@@ -17,10 +17,12 @@ import pytest
 from typer.testing import CliRunner
 
 import cli
+from api.core.settings import WebSettings
 from connectors.errors import StackError
 from connectors.local import binaries, lifecycle, postgres, shared_data, stack
 from connectors.local.folder import StackFolder
 from connectors.settings import WORKER_SETTINGS, LocalSettings, forget_libpq_settings, inherited_environment
+from migration.settings import ZoneSettings
 from streams.settings import StreamSettings
 from tests.stack import eventually
 
@@ -214,6 +216,10 @@ def test_time_zone_that_there_is_not_is_refused_with_the_settings(zone: str) -> 
         LocalSettings(timezone=zone)
     with pytest.raises(ValueError, match="is no time zone"):
         StreamSettings(database_url="postgresql://there/x", kafka_bootstrap="127.0.0.1:1", timezone=zone)
+    with pytest.raises(ValueError, match="is no time zone"):
+        WebSettings(database_url="postgresql://there/x", session_secret="x" * 64, timezone=zone)
+    with pytest.raises(ValueError, match="is no time zone"):
+        ZoneSettings(timezone=zone)
 
 
 def test_hints_name_the_folder_of_the_stack(tmp_path: Path) -> None:

@@ -117,14 +117,12 @@ class NotFound(RequestError):  # noqa: N818 - the HTTP status's name
     status = 404
 
 
-class TooManyPages(RequestError):  # noqa: N818 - the name says what happened
+class TooManyPages(TooBusy):
     """So many live pages are open, or come at once, that this one has to wait. Chance spreads when they try again."""
 
-    status = 503
-
     def __init__(self) -> None:
-        super().__init__("Many pages are open just now. Please try again in a moment.")
-        self.retry_after_seconds = random.randint(2, 6)  # noqa: S311 - spreads, and guards nothing
+        text = "Many pages are open just now. Please try again in a moment."
+        super().__init__(text, random.randint(2, 6))  # noqa: S311 - spreads, and guards nothing
 
 
 class FieldKeysError(SettingsError, ValueError):

@@ -8,7 +8,6 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
 from kafka import KafkaAdminClient
@@ -91,8 +90,3 @@ def _forget(stack: BenchStack, group: str) -> None:
         admin.delete_groups([group])
     finally:
         admin.close()
-
-
-def is_installed() -> bool:
-    """Whether the environment is there (`make bench` makes it)."""
-    return Path(PYTHON).exists()

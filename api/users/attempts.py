@@ -25,7 +25,8 @@ from api.core.settings import WebSettings
 
 # `failures` as they are now: they fall by `most` in a window. At `most` and above, each failure doubles the wait.
 _NOW: Final = "greatest(0, f.failures - :most * extract(epoch FROM now() - f.failed_at) / :window)"
-_WAITS_UNTIL: Final = """CASE WHEN round({count}) < :most THEN now()
+# Below `most`, nobody waits: a time would stop an attempt whose transaction began before the one that wrote it.
+_WAITS_UNTIL: Final = """CASE WHEN round({count}) < :most THEN '-infinity'
   ELSE now() + make_interval(secs => least(:window, :first * 2 ^ least(30, round({count}) - :most))) END"""
 _MORE, _LESS = f"({_NOW} + 1)", f"greatest(0, {_NOW} - 1)"
 _COUNT: Final = text(f"""

@@ -10,7 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from pydantic import SecretStr
+from sqlalchemy import create_engine, func, make_url, select
+from sqlalchemy.orm import Session
 
+from api.core.models import SignInFailures
+from api.core.settings import WebSettings
+from api.users.attempts import Attempts
 from streams.logs import formatter
 from tests.integration.api.conftest import PASSWORDS
 from tests.integration.api.servers import Postgres, running_site
@@ -98,6 +104,19 @@ def test_attempts_at_the_same_moment_count_as_well(quick: str) -> None:
     with ThreadPoolExecutor(12) as threads:
         told = Counter(answer.status_code for answer in threads.map(lambda _: attempt(quick, JOE), range(12)))
     assert told == {401: 2, 429: 10}
+
+
+def test_attempt_is_not_refused_for_one_that_began_later_and_ended_before(postgres: Postgres, database: str) -> None:
+    engine = create_engine(make_url(postgres.url(database)).set(drivername="postgresql+psycopg2"))
+    attempts = Attempts(WebSettings(database_url=SecretStr(""), session_secret=SecretStr("s" * 32)))
+    with Session(engine) as early, Session(engine) as late:
+        early.execute(select(func.now()))
+        attempts.begin(late, JOE, HOME, None)
+        late.commit()
+        attempts.begin(early, JOE, HOME, None)
+        early.commit()
+        assert early.scalar(select(func.min(func.round(SignInFailures.failures)))) == 2
+    engine.dispose()
 
 
 def test_limits_are_the_same_in_every_process(quick: str, postgres: Postgres, database: str) -> None:

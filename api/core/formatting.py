@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 
 MINUS = "\u2212"
 NONE = "\u2013"
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+"""Not the locale's, which the texts beside them are not in either."""
 
 
 def points(value: int) -> str:
@@ -33,7 +35,8 @@ def day(value: dt.date | str | None, *, year: bool = True) -> str:
     if value is None:
         return NONE
     date = dt.date.fromisoformat(value) if isinstance(value, str) else value
-    return f"{date:%b} {date.day}, {date.year}" if year else f"{date:%b} {date.day}"
+    month = MONTHS[date.month - 1]
+    return f"{month} {date.day}, {date.year}" if year else f"{month} {date.day}"
 
 
 def moment(value: dt.datetime | None, zone: ZoneInfo) -> str:

@@ -120,7 +120,7 @@ class CustomerStanding:
 class CustomerOverview(CustomerStanding):
     """All that a customer's page shows, read on one snapshot."""
 
-    points_by_day: list[tuple[dt.date, int]]
+    points_by_day: list[tuple[int, int]]
     """They add up to the balance."""
     entries: list[Entry]
     """One more than LOG_PAGE where there are older ones."""

@@ -8,13 +8,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final, Literal
 
 from api.core import formatting
 
 WIDTH: Final = 1000
 HEIGHT: Final = 240
-MOST_STEPS: Final = 400
+MOST_STEPS: Final = 240
+"""More cannot be told apart on a screen, and each is a row of the page."""
 TICKS_WANTED: Final = 4
 MOST_DATES: Final = 5
 """So many dates stand side by side below the drawing on a phone."""
@@ -72,41 +74,45 @@ class Chart:
     """On how many days it changed."""
 
 
-def balance_chart(points_by_day: Sequence[tuple[dt.date, int]], until: dt.date | None) -> Chart | None:
-    """Draw the running sum as steps up to `until` (or the last day); None where there is nothing to draw."""
+def balance_chart(points_by_day: Sequence[tuple[int, int]], until: dt.date | None) -> Chart | None:
+    """Draw the running sum as steps up to `until` (or the last day); None where there is nothing to draw.
+
+    Args:
+        points_by_day: days in their order, as numbers in the calendar (`dt.date.toordinal`), with their points.
+        until: the business date.
+
+    """
     if not points_by_day:
         return None
     days = [day for day, _ in points_by_day]
-    balances = []
-    balance = 0
-    for _, points in points_by_day:
-        balance += points
-        balances.append(balance)
-    first_on, last_on = days[0], max(days[-1], until or days[-1])
-    scale = _scale(min(0, *balances), max(0, *balances))
+    balances = list(accumulate(points for _, points in points_by_day))
+    first, last = days[0], max(days[-1], 0 if until is None else until.toordinal())
+    lowest, highest = min(balances), max(balances)
+    scale = _scale(min(0, lowest), max(0, highest))
     top, bottom = scale[0], scale[-1]
-    span_days = max(1, (last_on - first_on).days)
+    span_days = max(1, last - first)
 
-    def x(day: dt.date) -> float:
-        return round(100 * (day - first_on).days / span_days, 2)
+    def x(day: int) -> float:
+        return round(100 * (day - first) / span_days, 2)
 
     def y(value: float) -> float:
         return round(100 * (top - value) / (top - bottom), 2)
 
-    steps = tuple(Step(day, value, x(day), y(value)) for day, value in _thinned(days, balances))
+    steps = tuple(Step(dt.date.fromordinal(day), value, x(day), y(value)) for day, value in _thinned(days, balances))
+    first_on, last_on = dt.date.fromordinal(first), dt.date.fromordinal(last)
     zero = _of(HEIGHT, y(0))
     line = f"M0 {zero}" + "".join(f"H{_of(WIDTH, s.x)}V{_of(HEIGHT, s.y)}" for s in steps) + f"H{WIDTH}"
     return Chart(
         line=line,
         area=f"{line}V{zero}H0Z",
         ticks=tuple(Tick(value, y(value)) for value in scale),
-        dates=tuple(DateTick(text, x(day), _anchor(x(day))) for day, text in _dates(first_on, last_on)),
+        dates=tuple(_date_tick(text, x(day.toordinal())) for day, text in _dates(first_on, last_on)),
         first_on=first_on,
         last_on=last_on,
         first=balances[0],
         last=balances[-1],
-        lowest=min(balances),
-        highest=max(balances),
+        lowest=lowest,
+        highest=highest,
         steps=steps,
         days=len(days),
     )
@@ -116,11 +122,11 @@ def _of(length: int, percent: float) -> float:
     return round(length * percent / 100, 1)
 
 
-def _anchor(x: float) -> Literal["start", "middle", "end"]:
-    return "start" if x < EDGE_PERCENT else "end" if x > 100 - EDGE_PERCENT else "middle"
+def _date_tick(text: str, x: float) -> DateTick:
+    return DateTick(text, x, "start" if x < EDGE_PERCENT else "end" if x > 100 - EDGE_PERCENT else "middle")
 
 
-def _thinned(days: Sequence[dt.date], balances: Sequence[int]) -> list[tuple[dt.date, int]]:
+def _thinned(days: Sequence[int], balances: Sequence[int]) -> list[tuple[int, int]]:
     """Return at most MOST_STEPS of the steps: first and last, and the lowest and highest between, so that no peak is lost."""
     kept = set(range(len(days)))
     if len(kept) > MOST_STEPS:
@@ -159,8 +165,10 @@ def _dates(first_on: dt.date, last_on: dt.date) -> list[tuple[dt.date, str]]:
     months = 1
     while len(list(_months(first_on, last_on, months))) > MOST_DATES:
         months = {1: 2, 2: 3, 3: 6, 6: 12}.get(months, 2 * months)
-    form = "%b %Y" if months < MONTHS else "%Y"
-    return [(day, f"{day:{form}}") for day in _months(first_on, last_on, months)]
+    return [
+        (day, f"{formatting.MONTHS[day.month - 1]} {day.year}" if months < MONTHS else f"{day.year}")
+        for day in _months(first_on, last_on, months)
+    ]
 
 
 def _months(first_on: dt.date, last_on: dt.date, months: int) -> Iterator[dt.date]:

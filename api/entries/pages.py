@@ -23,6 +23,6 @@ def entry_parts(environment: Environment, entries: Sequence[Entry], *, names: bo
     ]
 
 
-def chart_part(environment: Environment, points_by_day: Sequence[tuple[dt.date, int]], until: dt.date | None) -> str:
+def chart_part(environment: Environment, points_by_day: Sequence[tuple[int, int]], until: dt.date | None) -> str:
     """Return the HTML of the balance over time."""
     return render_part(environment, TEMPLATE, "chart", chart=balance_chart(points_by_day, until))

@@ -77,7 +77,7 @@ def _log(*conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
 
 def _by_day(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     """Return the statement of the sums by day: their days as numbers, and their points. Thousands of days cost less as two arrays."""
-    number = PointEntry.effective_on - dt.date.min
+    number = PointEntry.effective_on - dt.date.min + 1
     points = cast(func.sum(PointEntry.delta), BigInteger)
     days = select(number.label("number"), points.label("points")).where(condition).group_by(number).subquery("days")
     return select(
@@ -116,10 +116,11 @@ def log_entries(
     return [Entry(*row) for row in session.execute(statement, values)]
 
 
-def points_by_day(session: Session, viewer: Viewer, scope: LogScope) -> list[tuple[dt.date, int]]:
+def points_by_day(session: Session, viewer: Viewer, scope: LogScope) -> list[tuple[int, int]]:
     """Return the points that the balance over time adds up from: by day, without days that have none; raise `Forbidden`.
 
-    It is the reward group's balance; a customer's own where it is in no group.
+    It is the reward group's balance; a customer's own where it is in no group. A day is its number in the calendar
+    (`dt.date.toordinal`): there may be thousands, of which few are shown.
     """
     viewer.require_group(scope.reward_group_id)
     if scope.reward_group_id is None:
@@ -127,5 +128,4 @@ def points_by_day(session: Session, viewer: Viewer, scope: LogScope) -> list[tup
     else:
         found = session.execute(_DAYS_OF_GROUP, {"group": scope.reward_group_id}).one()
     numbers, points = (column or () for column in found)
-    # Day 0 of the statement is the calendar's first.
-    return [(dt.date.fromordinal(number + 1), sum_) for number, sum_ in zip(numbers, points, strict=True)]
+    return list(zip(numbers, points, strict=True))

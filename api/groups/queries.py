@@ -123,7 +123,7 @@ class GroupOverview:
     at_risk: int
     """What the next stages would take from all of its customers' invoices (negative or 0)."""
     as_of: dt.date | None
-    points_by_day: list[tuple[dt.date, int]]
+    points_by_day: list[tuple[int, int]]
     entries: list[Entry]
     """One more than LOG_PAGE where there are older ones."""
 

@@ -1,4 +1,5 @@
-// Reads values off a balance over time: by pointer, touch and keyboard. What there is to read are the rows of the chart's table.
+// Reads values off a balance over time: by pointer, touch and keyboard. What there is to read are the rows of
+// the chart's table, in the order of the line's corners.
 "use strict";
 (() => {
   const PAGE = 10; // steps of Page Up and Page Down
@@ -25,8 +26,11 @@
     }
 
     steps() {
-      return [...this.querySelectorAll("tbody tr")].map((row) => ({
-        x: Number(row.dataset.x), y: Number(row.dataset.y), day: row.cells[0].textContent, balance: row.cells[1].textContent,
+      const line = this.querySelector(".line");
+      const { width, height } = line.ownerSVGElement.viewBox.baseVal;
+      const corners = [...line.getAttribute("d").matchAll(/H([\d.]+)V([\d.]+)/g)];
+      return [...this.querySelectorAll("tbody tr")].map(({ cells }, i) => ({
+        x: (100 * corners[i][1]) / width, y: (100 * corners[i][2]) / height, day: cells[0].textContent, balance: cells[1].textContent,
       }));
     }
 

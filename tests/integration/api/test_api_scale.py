@@ -116,7 +116,7 @@ def test_points_by_day_are_those_of_the_balance(session: Session) -> None:
         expected = session.execute(
             text(f"SELECT effective_on, sum(delta)::int FROM point_entries WHERE {belongs} GROUP BY 1 ORDER BY 1")
         )
-        assert points_by_day(session, SITE, scope) == [tuple(row) for row in expected]
+        assert points_by_day(session, SITE, scope) == [(day.toordinal(), points) for day, points in expected]
 
 
 def test_balance_over_time_ends_at_the_balance(session: Session) -> None:

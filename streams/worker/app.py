@@ -20,7 +20,8 @@ from streams.settings import MetricsSettings, StreamSettings
 from streams.topics import PARTITIONS
 from streams.worker.agents import Agent, agents_of, receive
 from streams.worker.assignor import NotingAssignor
-from streams.worker.bulk import BulkSchema, BulkTransport
+from streams.worker.bulk import BulkTransport
+from streams.worker.bulk_message import BulkSchema
 from streams.worker.runtime import Runtime, guarded
 from streams.worker.source_topics import SourceTopics, Start
 from streams.worker.table import customer_points_table

@@ -13,18 +13,20 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import aiokafka
-import faust
 from aiokafka.errors import IllegalStateError, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 from faust.types.tuples import ConsumerMessage
 
+from streams.worker.bulk_message import Records
 from streams.worker.holds import HoldReason, Holds
 
 if TYPE_CHECKING:
+    from faust.tables.manager import TableManager
+
     from streams.worker.app import RewardsApp
 
 logger = logging.getLogger(__name__)
@@ -47,28 +49,6 @@ def _given_up_is_illegal() -> Iterator[None]:
         yield
     except AssertionError as error:
         raise IllegalStateError(f"nothing is assigned: {error}") from error
-
-
-class Records(NamedTuple):
-    """The value of a bulk message."""
-
-    records: list[aiokafka.ConsumerRecord]
-    end_offset: int
-    """The partition's end offset when they were fetched: more are there if it is higher than the last record's next."""
-    consumer_generation: int
-    """Of the consumer, as it counts its assignments."""
-
-
-class BulkSchema(faust.Schema[Any, Any]):
-    """Hands a bulk message's records through; decoding them is decode.py's."""
-
-    def loads_key(self, app: Any, message: Message, **_: Any) -> Any:  # noqa: ANN401, ARG002 -- Faust's signature
-        """Return the key as it is (none: a fetch has many)."""
-        return message.key
-
-    def loads_value(self, app: Any, message: Message, **_: Any) -> Any:  # noqa: ANN401, ARG002 -- Faust's signature
-        """Return the records."""
-        return message.value
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -139,16 +119,33 @@ class BulkConsumer(driver.Consumer):
         """Yield a message a changelog record, and one for all records that a fetch brought of a source partition."""
         await asyncio.sleep(max(0.0, self._fetched_at + FETCH_INTERVAL_SECONDS - time.monotonic()))
         records, active_partitions = await self._wait_next_records(timeout)
-        if records is None or self.should_stop or not self.flow_active:
-            # What is dropped here is fetched again: positions are sought before the flow goes on.
+        if records is None or self.should_stop:
             return
         if records:
             self._fetched_at = time.monotonic()
         for tp, batch in records.items():
-            for message in await self._messages(tp, batch, active_partitions):
+            messages = [] if self._is_overtaken else await self._messages(tp, batch, active_partitions)
+            for message in messages:
                 if self._is_overtaken:
-                    return
+                    break
                 yield tp, cast("Message", message)
+            if self._is_overtaken and self._is_changelog_tp(tp):
+                await self._recover_again(tp)
+
+    async def _recover_again(self, tp: TP) -> None:
+        """Go back in a changelog to what its recovery has seen.
+
+        A fetch that a rebalance overtook is dropped. What it brought may have been read after the new assignment's seek, and its
+        position counts on: recovery would wait for those records for ever. Source partitions are read on from their `_positions`.
+        """
+        recovery = cast("TableManager", self.app.tables).recovery
+        seen = recovery.active_offsets.get(tp, recovery.standby_offsets.get(tp))
+        if seen is None:
+            return
+        try:
+            await self.seek_wait({tp: max(0, seen)})
+        except IllegalStateError:
+            return  # A rebalance took it away: the next assignment seeks by itself.
 
     @property
     def _is_overtaken(self) -> bool:

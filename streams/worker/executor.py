@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from streams.metrics import WorkerMetrics
     from streams.worker.batch import Place
-    from streams.worker.bulk import Records
+    from streams.worker.bulk_message import Records
     from streams.worker.outputs import Outputs
 
 logger = logging.getLogger(__name__)

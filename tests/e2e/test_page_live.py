@@ -121,7 +121,7 @@ def test_worker_that_stands_shows_on_the_open_page_until_it_has_caught_up(
     finally:
         with contextlib.suppress(psutil.NoSuchProcess):
             worker.resume()
-    # A worker that was away comes back to its partitions first, or its supervisor started another one.
-    stack.wait(180)
+    # It comes back to its partitions and their changelog first. Less than the watchdog's limit: nobody had to end it.
+    stack.wait(60)
     expect(page.locator("[data-section=pending-list]")).to_contain_text(document, timeout=15_000)
     expect(page.locator("#live")).to_have_text("Live", timeout=60_000)

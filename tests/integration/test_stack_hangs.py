@@ -56,8 +56,7 @@ def test_all_parts_that_are_stopped_at_once_are_started_again_in_their_order(sta
 
     assert not any(one.is_running() for one in postgres)
     eventually(lambda: stack.command("status", check=False).returncode == 0)
-    # Longer than the watchdog's limit: a worker that came up between brokers may stand in its recovery until that ends it.
-    stack.wait(timeout=240)
+    stack.wait(timeout=90)
 
 
 def test_worker_that_is_killed_eight_times_in_a_row_is_back_at_once_each_time(stack: Stack) -> None:

@@ -346,6 +346,30 @@ def test_fetch_that_a_rebalance_overtook_is_fetched_again_by_the_next_assignment
     asyncio.run(run())
 
 
+def test_changelog_of_a_fetch_that_a_rebalance_overtook_is_sought_back_to_what_recovery_has_seen() -> None:
+    async def run(seen: int | None) -> list[int]:
+        one = consumer(range(3, 6), committed=0)
+        one.app.tables.changelog_topics = {HERE.topic}
+        one.app.tables.recovery = SimpleNamespace(
+            active_offsets={} if seen is None else {HERE: seen}, standby_offsets={}
+        )
+        fetch = one._wait_next_records
+
+        async def overtaken(*arguments: Any) -> Any:
+            answer = await fetch(*arguments)
+            one.consumer_generation = 2
+            return answer
+
+        one._wait_next_records = overtaken  # type: ignore[method-assign]
+        assert await one.fetched() == []
+        return one.sought
+
+    assert asyncio.run(run(2)) == [2]
+    assert asyncio.run(run(-1)) == [0]
+    # Its recovery has not begun: it will seek by itself.
+    assert asyncio.run(run(None)) == []
+
+
 @pytest.mark.parametrize("stopping", [True, False])
 def test_partitions_are_given_up_though_the_consumers_thread_takes_no_calls_any_more(
     monkeypatch: pytest.MonkeyPatch, stopping: bool

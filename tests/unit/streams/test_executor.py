@@ -15,7 +15,7 @@ from streams.retry_policy import GaveUpError, Policy
 from streams.topics import INVOICES
 from streams.worker import executor as module
 from streams.worker.batch import Delivery, Outcome
-from streams.worker.bulk import Records
+from streams.worker.bulk_message import Records
 from streams.worker.executor import Executor
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from connectors.errors import StackError
 from connectors.kafka_access import KafkaAccess
@@ -31,6 +32,13 @@ AMBIENT = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "OPENJ9_JAV
 
 OWN_PYTHON = (sys.executable, "-E", "-P", "-u")
 """How our own processes are started: no code but ours, wherever PYTHONPATH points, and each line of a log when it is written."""
+
+
+def _words(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(value)) if isinstance(value, str) else value
+    except ValueError as error:
+        raise ValueError(f"not as a shell parts words: {error}") from None
 
 
 def _zone_exists(value: str) -> str:
@@ -92,6 +100,8 @@ class LocalSettings(BaseSettings):
     """Folder with `postgres` and `initdb`; 15 or later; unset: those of the Python package."""
     java_home: Path | None = None
     """A Java 17 or later; unset: that of the Python package."""
+    java_options: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
+    """Further options of Java for Kafka and Connect, parted as a shell would: `-Xmx4g`. They come last, and so prevail."""
     mariadb: str | None = None
     """The MariaDB of `rewards migrate demo`: `system`, `embedded` (that of the jar) or the path of a `mariadbd`; unset: the
     system's where there is one, else the embedded."""

@@ -43,6 +43,8 @@ class Java:
 
     binary: Path
     major: int
+    options: tuple[str, ...] = ()
+    """What the user has chosen for the servers that run on it."""
 
 
 @dataclass(frozen=True, slots=True)

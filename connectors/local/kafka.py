@@ -51,7 +51,7 @@ def java_command(java: Java, classpath: str, jvm: tuple[str, ...], main: str, *a
         # Figures for `jps`, which would stand in the system's temporary folder.
         "-XX:-UsePerfData", "-cp", classpath,
     )  # fmt: skip
-    return (str(java.binary), *jvm, *options, main, *arguments)
+    return (str(java.binary), *jvm, *java.options, *options, main, *arguments)
 
 
 def prepare(folder: StackFolder, java: Java, classpath: str, ports: dict[str, int]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import http.client
 import signal
 import urllib.error
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -201,7 +201,7 @@ class _Builder:
 
     @property
     def _java(self) -> binaries.Java:
-        return binaries.java(self._settings.java_home)
+        return replace(binaries.java(self._settings.java_home), options=self._settings.java_options)
 
     @property
     def _jars(self) -> JarCache:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from connectors.errors import StackError
 from connectors.local import certificate, connect, kafka, stack
@@ -72,3 +74,21 @@ def test_connector_that_an_older_version_registered_does_not_keep_connect_from_b
     monkeypatch.setattr(connect.ConnectRest, "connectors", lambda _rest: {"warehouse": failed})
 
     assert connect.probe("https://127.0.0.1:9", certificate.made(folder)) == wrong
+
+
+def test_options_of_java_that_the_user_has_set_come_after_ours() -> None:
+    java = replace(JAVA, options=("-Xmx4g",))
+
+    command = kafka.java_command(java, "a.jar", kafka.JVM, "Main")
+
+    assert command.index("-Xmx512m") < command.index("-Xmx4g") < command.index("Main")
+
+
+def test_options_of_java_are_parted_as_a_shell_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REWARDS_JAVA_OPTIONS", raising=False)
+    assert LocalSettings().java_options == ()
+    monkeypatch.setenv("REWARDS_JAVA_OPTIONS", "-Xmx4g '-Da=b c'")
+    assert LocalSettings().java_options == ("-Xmx4g", "-Da=b c")
+    monkeypatch.setenv("REWARDS_JAVA_OPTIONS", "'-Da")
+    with pytest.raises(ValidationError, match="not as a shell parts words: No closing quotation"):
+        LocalSettings()

@@ -21,6 +21,8 @@ from migration.rules.encrypted import Encrypted
 from migration.rules.references import Reference
 
 SHOWN: Final = 5
+BLOCK_ROWS: Final = 1_000
+"""So many migrated rows are remembered in one: a row for each would cost a sixth of a run."""
 ADDED: Final = "added"
 CHANGED: Final = "changed"
 DELETED: Final = "deleted"
@@ -175,22 +177,34 @@ def remember(cursor: Cursor, table: Table, source: sql.Identifier, *, is_new: bo
         source: where they stand.
         is_new: whether this run has put all of them there, and none was known; else `changes_of` the table says which ones.
     """
-    cursor.execute(
-        sql.SQL(_REMEMBER_ALL if is_new else _REMEMBER).format(
-            table=sql.Literal(table.new), key=key_of(table, "n"), digest=digest(table, "n"), source=source,
-            changes=changes_of(table), added=sql.Literal(ADDED),
+    if not is_new:
+        cursor.execute(
+            "CREATE TEMP TABLE known_rows ON COMMIT DROP AS SELECT key, added FROM migration_rows WHERE table_name = %s",
+            (table.new,),
         )
-    )  # fmt: skip
+        cursor.execute("DELETE FROM migration_row_blocks WHERE table_name = %s", (table.new,))
+    rows = sql.SQL(_ALL_ADDED if is_new else _ADDED_OR_KNOWN).format(
+        key=key_of(table, "n"),
+        digest=digest(table, "n"),
+        source=source,
+        changes=changes_of(table),
+        added=sql.Literal(ADDED),
+    )
+    cursor.execute(sql.SQL(_REMEMBER).format(table=sql.Literal(table.new), rows=rows))
+    if not is_new:
+        cursor.execute("DROP TABLE known_rows")
 
 
-_REMEMBER_ALL: Final = """
-INSERT INTO migration_rows (table_name, key, digest, added) SELECT {table}, {key}, {digest}, true FROM {source} AS n
-"""
-_REMEMBER: Final = """
-WITH before AS (DELETE FROM migration_rows WHERE table_name = {table} RETURNING key, added)
-INSERT INTO migration_rows (table_name, key, digest, added)
-SELECT {table}, {key}, {digest}, coalesce(b.added, EXISTS (SELECT FROM {changes} AS c WHERE c.key = {key} AND c.state = {added}))
-FROM {source} AS n LEFT JOIN before AS b ON b.key = {key}
+_REMEMBER: Final = f"""
+INSERT INTO migration_row_blocks (table_name, added, keys, digests)
+SELECT {{table}}, added, array_agg(key), array_agg(digest)
+FROM (SELECT *, row_number() OVER () / {BLOCK_ROWS} AS block FROM ({{rows}}) AS r) AS numbered GROUP BY added, block
+"""  # noqa: S608 - words of this module
+_ALL_ADDED: Final = "SELECT {key} AS key, {digest} AS digest, true AS added FROM {source} AS n"
+_ADDED_OR_KNOWN: Final = """
+SELECT {key} AS key, {digest} AS digest,
+  coalesce(b.added, EXISTS (SELECT FROM {changes} AS c WHERE c.key = {key} AND c.state = {added})) AS added
+FROM {source} AS n LEFT JOIN known_rows AS b ON b.key = {key}
 """
 
 

@@ -65,7 +65,7 @@ class Loading:
         self.changes: dict[str, Changes] = {}
         """New table -> what differs."""
         with connection.cursor() as cursor:
-            cursor.execute("SELECT NOT EXISTS (SELECT FROM migration_rows)")
+            cursor.execute("SELECT NOT EXISTS (SELECT FROM migration_row_blocks)")
             self.is_first = cursor.fetchone() == (True,)
 
     def has_rows(self, table: Table) -> bool:
@@ -73,7 +73,7 @@ class Loading:
         with self._connection.cursor() as cursor:
             cursor.execute(
                 sql.SQL(
-                    "SELECT EXISTS (SELECT FROM {}) OR EXISTS (SELECT FROM migration_rows WHERE table_name = %s)"
+                    "SELECT EXISTS (SELECT FROM {}) OR EXISTS (SELECT FROM migration_row_blocks WHERE table_name = %s)"
                 ).format(sql.Identifier(table.new)),
                 (table.new,),
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Identity, LargeBinary, Table, Text
+from sqlalchemy import ARRAY, BigInteger, Boolean, Column, Identity, LargeBinary, Table, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from streams.postgres.models import Base
@@ -64,11 +64,21 @@ class MigrationReject(Base):
 
 
 MIGRATED_ROWS = Table(
-    "migration_rows",
+    "migration_row_blocks",
     Base.metadata,
     Column("table_name", Text, nullable=False, comment="The new table."),
-    Column("key", Text, nullable=False, comment="The row's key in it, as text."),
-    Column("digest", BigInteger, nullable=False, comment="Of the values that the run gave it (migration/changes.py)."),
-    Column("added", Boolean, nullable=False, comment="Whether a run has put it there: others stood there already."),
+    Column(
+        "added", Boolean, nullable=False, comment="Whether a run has put the rows there: others stood there already."
+    ),
+    Column("keys", ARRAY(Text), nullable=False, comment="The rows' keys in it, as text."),
+    Column(
+        "digests",
+        ARRAY(BigInteger),
+        nullable=False,
+        comment="Of the values that the run gave each (migration/changes.py).",
+    ),
 )
-"""Every legacy row that the last run moved. No index: it is written and read as a whole."""
+"""Every legacy row that the last run moved, a thousand to a row of this table: it is written and read as a whole.
+
+The view `migration_rows` shows each by itself.
+"""

@@ -46,14 +46,14 @@ def roll_back(owner_url: str, *, discard_changes: bool) -> dict[str, int]:
                     removed[table.new] = _remove(cursor, table)
             cursor.execute("DELETE FROM point_entries WHERE invoice_id IS NULL AND cause_data ->> 'kind' = 'legacy'")
             removed[target.LOG] = cursor.rowcount
-            cursor.execute("TRUNCATE migration_rows, migration_findings, migration_rejects, migration_runs")
+            cursor.execute("TRUNCATE migration_row_blocks, migration_findings, migration_rejects, migration_runs")
         target.tell_pages(connection)
         connection.commit()
     return removed
 
 
 def _require_runs(cursor: Cursor) -> None:
-    cursor.execute("SELECT EXISTS (SELECT FROM migration_rows), EXISTS (SELECT FROM migration_runs)")
+    cursor.execute("SELECT EXISTS (SELECT FROM migration_row_blocks), EXISTS (SELECT FROM migration_runs)")
     if cursor.fetchone() == (False, True):
         raise MigrationError(
             "the last run was one of an older version, which did not keep its rows: `rewards migrate run` with the same legacy database"

@@ -93,7 +93,7 @@ def begin(connection: Connection) -> None:
                     *dict.fromkeys(table.new for table in TABLES),
                     LOG,
                     *REPORT,
-                    "migration_rows",
+                    "migration_row_blocks",
                     "migration_runs",
                 )
                 names = sql.SQL(", ").join(map(sql.Identifier, written))

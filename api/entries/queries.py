@@ -88,7 +88,9 @@ def _by_day(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
 # Made once: putting a statement together takes longer than what it asks for.
 _OWN: Final = PointEntry.customer_master_id == bindparam("customer", type_=Text)
 _OF_GROUP: Final = PointEntry.reward_group_id == bindparam("group", type_=BigInteger)
-_LOG_OF_CUSTOMER: Final = _log(_OWN, and_(_OF_GROUP, PointEntry.customer_master_id.is_(None)))
+# As in the index of those: what is no invoice's. Whatever belongs to a customer is among its own.
+_OF_THE_OFFICE: Final = PointEntry.kind.not_in(("reward", "penalty"))
+_LOG_OF_CUSTOMER: Final = _log(_OWN, and_(_OF_GROUP, _OF_THE_OFFICE, PointEntry.customer_master_id.is_(None)))
 _LOG_WITHOUT_GROUP: Final = _log(_OWN)
 _LOG_OF_GROUP: Final = _log(_OF_GROUP)
 _DAYS_OF_CUSTOMER: Final = _by_day(_OWN)

@@ -141,11 +141,13 @@ def _indexes() -> None:
         ["reward_group_id", "id"],
         postgresql_include=["effective_on", "delta"],
     )
+    op.drop_index("ix_point_entries_of_the_office", "point_entries")
     op.create_index(
-        "ix_point_entries_of_no_customer",
+        "ix_point_entries_of_the_office",
         "point_entries",
         ["reward_group_id", "id"],
-        postgresql_where=sa.text("customer_master_id IS NULL"),
+        postgresql_include=["kind", "delta"],
+        postgresql_where=sa.text("kind NOT IN ('reward', 'penalty')"),
     )
     op.create_index("ix_invoices_unsettled", "invoices", ["customer_master_id", "due_on"], postgresql_where=UNSETTLED)
     op.create_index("ix_dead_letters_status_id", "dead_letters", ["status", "id"])

@@ -123,16 +123,12 @@ class PointEntry(Base):
         Index(
             "ix_point_entries_reward_group_id_id", "reward_group_id", "id", postgresql_include=["effective_on", "delta"]
         ),
-        Index(
-            "ix_point_entries_of_no_customer",
-            "reward_group_id",
-            "id",
-            postgresql_where=text("customer_master_id IS NULL"),
-        ),
+        # Balances sum up the office's entries from the index alone; a customer's log takes its group's part of them.
         Index(
             "ix_point_entries_of_the_office",
             "reward_group_id",
-            "kind",
+            "id",
+            postgresql_include=["kind", "delta"],
             postgresql_where=text("kind NOT IN ('reward', 'penalty')"),
         ),
     )

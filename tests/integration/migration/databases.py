@@ -108,12 +108,12 @@ class New:
         return [name for (name,) in self.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")]
 
     def dump(self, *, besides: Sequence[str] = (RUNS,)) -> Dump:
-        """Every row of every table as Postgres writes it."""
+        """Every row of every table as Postgres writes it; of migrated rows each by itself, in whichever block it stands."""
         dumped: Dump = {}
         with closing(psycopg2.connect(self.url)) as connection, connection.cursor() as cursor:
             cursor.execute("SET timezone = 'UTC'")
-            for table in self.tables:
-                if table not in besides:
+            for table in (*self.tables, "migration_rows"):
+                if table not in (*besides, "migration_row_blocks"):
                     cursor.execute(sql.SQL("SELECT t::text FROM {} AS t ORDER BY 1").format(sql.Identifier(table)))
                     dumped[table] = [row for (row,) in cursor.fetchall()]
         return dumped

@@ -97,7 +97,7 @@ def test_database_without_runs_or_with_those_of_an_older_version_is_told(legacy:
     with pytest.raises(MigrationError, match="nothing was migrated into this database"):
         attempts[0]()
     migrate(legacy, new)
-    new.run("DELETE FROM migration_rows")
+    new.run("DELETE FROM migration_row_blocks")
     with pytest.raises(MigrationError, match="one of an older version"):
         attempts[0]()
 

@@ -133,7 +133,7 @@ def test_rows_of_an_older_version_that_are_the_same_are_taken_for_the_legacy_one
 ) -> None:
     """A run of before this was known left no trace of its rows."""
     before = migrated.dump(besides=(RUNS, "migration_rows"))
-    migrated.run("DELETE FROM migration_rows")
+    migrated.run("DELETE FROM migration_row_blocks")
 
     migrate(legacy, migrated)
 

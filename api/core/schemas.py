@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import orjson
+from fastapi import Response
 from pydantic import BaseModel, ConfigDict
 
 
@@ -14,6 +16,14 @@ class Shape(BaseModel):
     """A shape that is filled from an object's attributes."""
 
     model_config = ConfigDict(from_attributes=True)
+
+
+def answer(content: object) -> Response:
+    """Answer with rows of the database (dataclasses, dictionaries) as they are: a long list costs a third of what it does as its shape.
+
+    Tests hold the answer against the shape that the endpoint documents (`response_model`).
+    """
+    return Response(orjson.dumps(content, option=orjson.OPT_UTC_Z), media_type="application/json")
 
 
 class Problem(BaseModel):

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from api.core.database import ReadSession
 from api.core.parameters import After, Before, CustomerId, Limit, Search
-from api.core.schemas import NOT_FOUND, PROBLEMS
+from api.core.schemas import NOT_FOUND, PROBLEMS, answer
 from api.core.sessions import SignedIn
 from api.customers import queries
 from api.customers.schemas import (
     AtRiskOut,
     CompanyOut,
-    CustomerListed,
     CustomerOut,
     CustomersOut,
     InvoiceOut,
@@ -25,23 +24,19 @@ from api.groups.schemas import GroupTotals
 router = APIRouter(prefix="/api/customers", tags=["customers"], responses=PROBLEMS)
 
 
-@router.get("")
-def customers(
-    viewer: SignedIn, session: ReadSession, q: Search = "", after: After = "", limit: Limit = 50
-) -> CustomersOut:
+@router.get("", response_model=CustomersOut)
+def customers(viewer: SignedIn, session: ReadSession, q: Search = "", after: After = "", limit: Limit = 50) -> Response:
     """Show customers that take part, by customer_master_id: the office sees all, a customer those of its group."""
     found = find_customers(session, viewer, text=q.strip(), after=after, limit=limit + 1)
-    return CustomersOut(
-        customers=[CustomerListed.model_validate(row) for row in found[:limit]],
-        next_after=found[limit - 1].customer_master_id if len(found) > limit else None,
-    )
+    next_after = found[limit - 1].customer_master_id if len(found) > limit else None
+    return answer({"customers": found[:limit], "next_after": next_after})
 
 
 # The log's address is registered first: `path` takes whatever a customer_master_id may hold, slashes included.
-@router.get("/{customer_master_id:path}/entries", responses=NOT_FOUND)
+@router.get("/{customer_master_id:path}/entries", responses=NOT_FOUND, response_model=EntriesOut)
 def customer_entries(
     viewer: SignedIn, session: ReadSession, customer_master_id: CustomerId, before: Before = None, limit: Limit = 50
-) -> EntriesOut:
+) -> Response:
     """Show a customer's log, newest first: its own entries and those of its group that belong to no customer."""
     found = queries.customer_entries(session, viewer, customer_master_id, before=before, limit=limit + 1)
     return page_of_entries(found, limit)

@@ -20,7 +20,7 @@ class CompanyOut(Shape):
     at_risk: int
 
 
-class CustomerListed(Shape):
+class CustomerListed(BaseModel):
     """A customer in a list."""
 
     customer_master_id: str

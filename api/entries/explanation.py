@@ -27,9 +27,13 @@ class Explanation:
 
 
 def explain(entry: Entry) -> Explanation:
-    """Say what an entry is; the points themselves are shown beside it."""
-    headline = {"reward": _reward, "penalty": _penalty}.get(entry.kind, _other)(entry)
-    return Explanation(headline, explain_cause(entry.cause_data, entry.cause))
+    """Say what an entry is, and what caused it; the points themselves are shown beside it."""
+    return Explanation(headline(entry), explain_cause(entry.cause_data, entry.cause))
+
+
+def headline(entry: Entry) -> str:
+    """Say what an entry is."""
+    return {"reward": _reward, "penalty": _penalty}.get(entry.kind, _other)(entry)
 
 
 def explain_cause(data: Mapping[str, Any], sentence: str) -> str:

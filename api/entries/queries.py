@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, fields
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import BigInteger, ColumnElement, Integer, Select, Text, and_, bindparam, cast, func, select, union_all
 from sqlalchemy.dialects.postgresql import aggregate_order_by
@@ -28,8 +28,7 @@ class LogScope:
     reward_group_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One change of what something is worth, and why."""
 
     id: int
@@ -71,7 +70,7 @@ def _log(*conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     )
     ids = union_all(*(select(part.subquery()) for part in parts)).subquery("ids")
     newest = select(ids.c.id).order_by(ids.c.id.desc()).limit(most).subquery("newest")
-    columns = (getattr(PointEntry, field.name) for field in fields(Entry))
+    columns = (getattr(PointEntry, name) for name in Entry._fields)
     return select(*columns).join(newest, newest.c.id == PointEntry.id).order_by(PointEntry.id.desc())
 
 
@@ -115,7 +114,7 @@ def log_entries(
         values["customer"] = scope.customer_master_id
     if scope.reward_group_id is not None:
         values["group"] = scope.reward_group_id
-    return [Entry(*row) for row in session.execute(statement, values)]
+    return [Entry._make(row) for row in session.execute(statement, values)]
 
 
 def points_by_day(session: Session, viewer: Viewer, scope: LogScope) -> list[tuple[int, int]]:

@@ -6,14 +6,15 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
+from fastapi import Response
 from pydantic import BaseModel
 
-from api.core.schemas import Shape
-from api.entries.explanation import explain
+from api.core.schemas import answer
+from api.entries.explanation import headline
 from api.entries.queries import Entry
 
 
-class EntryOut(Shape):
+class EntryOut(BaseModel):
     """An entry of the log."""
 
     id: int
@@ -43,14 +44,12 @@ class EntriesOut(BaseModel):
     """Pass it as `before` to get older entries; null at the end."""
 
 
-def page_of_entries(found: Sequence[Entry], limit: int) -> EntriesOut:
-    """Return the first `limit` of the entries that were found; one more than that means that there are older ones."""
+def page_of_entries(found: Sequence[Entry], limit: int) -> Response:
+    """Answer with the first `limit` of the entries that were found, as `EntriesOut`; one more than that means that there are older ones."""
     shown = found[:limit]
-    names = [name for name in EntryOut.model_fields if name != "explanation"]
-    return EntriesOut(
-        entries=[
-            EntryOut(**{name: getattr(entry, name) for name in names}, explanation=explain(entry).headline)
-            for entry in shown
-        ],
-        next_before=shown[-1].id if len(found) > limit else None,
+    return answer(
+        {
+            "entries": [entry._asdict() | {"explanation": headline(entry)} for entry in shown],
+            "next_before": shown[-1].id if len(found) > limit else None,
+        }
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from api.core.business_date import business_date
 from api.core.database import ReadSession
@@ -33,10 +33,10 @@ def group(
     )
 
 
-@router.get("/{reward_group_id}/entries")
+@router.get("/{reward_group_id}/entries", response_model=EntriesOut)
 def group_entries(
     viewer: SignedIn, session: ReadSession, reward_group_id: GroupId, before: Before = None, limit: Limit = 50
-) -> EntriesOut:
+) -> Response:
     """Show the log of a reward group, the newest entry first."""
     scope = LogScope(reward_group_id=reward_group_id)
     return page_of_entries(log_entries(session, viewer, scope, before=before, limit=limit + 1), limit)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 
 import httpx
+import pytest
+from pydantic import BaseModel
 
+from api.customers.schemas import CustomersOut
+from api.entries.schemas import EntriesOut
 from tests.integration.api.conftest import SignIn
 from tests.integration.api.ledger import Ledger
 from tests.integration.api.servers import Postgres, running_site
@@ -241,3 +246,24 @@ def test_dates_are_those_of_the_business_zone(postgres: Postgres, database: str,
     with running_site(postgres.url(database)) as site, httpx.Client(base_url=site) as client:
         client.post("/api/session", json={"email": ADMIN, "password": "correct horse"})
         assert "Apr 30, 2026, 9:30:00 PM MDT" in client.get("/customers/M-1001").text
+
+
+@pytest.mark.parametrize(
+    ("address", "shape"),
+    [
+        ("/api/customers/M-1001/entries", EntriesOut),
+        ("/api/groups/1/entries?limit=2", EntriesOut),
+        ("/api/customers", CustomersOut),
+    ],
+)
+def test_list_that_is_answered_as_it_was_read_has_the_shape_that_is_documented(
+    sign_in: SignIn, ledger: Ledger, address: str, shape: type[BaseModel]
+) -> None:
+    ledger.entry("M-1001", 1250)
+    ledger.entry("M-1001", -40, company="GRP", document='"Ünïcode" \\ </script>')
+    ledger.entry("M-1001", -600, kind="redemption", stage=0, customer_master_id=None, company=None, document=None)
+    told = sign_in(ADMIN).get(address)
+    assert told.headers["content-type"] == "application/json"
+    found = shape.model_validate_json(told.content)
+    assert json.loads(found.model_dump_json()) == told.json()
+    assert next(iter(told.json().values()))

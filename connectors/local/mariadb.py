@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from connectors.errors import StackError
-from connectors.local import accounts, binaries, mariadb_choice
+from connectors.local import accounts, mariadb_choice
 from connectors.local.folder import HOST, PORTS
 from connectors.local.mariadb_server import USER, Server, words
 from connectors.settings import LocalSettings, inherited_environment
@@ -53,7 +53,7 @@ LOG_LINES: Final = 10
 def running(
     settings: LocalSettings | None = None,
     *,
-    program: binaries.MariaDb | None = None,
+    program: mariadb_choice.MariaDb | None = None,
     folder: Path | None = None,
     options: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
@@ -73,7 +73,7 @@ def running(
 
     """
     account = accounts.unprivileged()
-    reached = binaries.reachable_mariadb(program or mariadb_choice.chosen(settings or LocalSettings()), account)
+    reached = mariadb_choice.reachable(program or mariadb_choice.chosen(settings or LocalSettings()), account)
     with _signals(), _home(folder, account) as home:
         password = secrets.token_urlsafe(24)
         _initialise(reached, home, password, account)
@@ -119,7 +119,7 @@ def _home(folder: Path | None, account: accounts.Account | None) -> Iterator[Pat
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _initialise(program: binaries.MariaDb, home: Path, password: str, account: accounts.Account | None) -> None:
+def _initialise(program: mariadb_choice.MariaDb, home: Path, password: str, account: accounts.Account | None) -> None:
     """Make the system tables and the one user. The SQL goes through a pipe: the password stands in no file or argument."""
     made = subprocess.run(  # noqa: S603
         [*_command(program, home, {}), "--bootstrap", "--silent-startup", "--log-warnings=0"],
@@ -150,7 +150,7 @@ def _system_tables(share: Path, password: str) -> bytes:
 
 @contextmanager
 def _process(
-    program: binaries.MariaDb, home: Path, options: Mapping[str, str], account: accounts.Account | None
+    program: mariadb_choice.MariaDb, home: Path, options: Mapping[str, str], account: accounts.Account | None
 ) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """The server's process and port, up or not yet; ended in order, or killed where it does not end."""
     port = _free_port()
@@ -174,7 +174,7 @@ def _process(
             process.wait()
 
 
-def _command(program: binaries.MariaDb, home: Path, options: Mapping[str, str]) -> list[str]:
+def _command(program: mariadb_choice.MariaDb, home: Path, options: Mapping[str, str]) -> list[str]:
     paths = {
         "basedir": program.program.parent.parent,
         "lc_messages_dir": program.share,

@@ -12,8 +12,8 @@ from functools import cache
 import pytest
 
 from connectors.local import accounts, binaries, jars, mariadb_choice
-from connectors.local.binaries import MariaDb
 from connectors.local.mariadb import running
+from connectors.local.mariadb_choice import MariaDb
 from connectors.local.mariadb_server import Server
 from connectors.settings import LocalSettings
 from tests.integration.api.servers import Postgres, running_postgres
@@ -23,7 +23,7 @@ EMBEDDED = f"embedded-{jars.MARIADB_VERSION}"
 
 @cache
 def _system_mariadb() -> MariaDb | None:
-    return binaries.mariadb_of_system(accounts.unprivileged())
+    return mariadb_choice.of_system(accounts.unprivileged())
 
 
 def _mariadbs() -> list[str]:

@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from connectors.errors import StackError
-from connectors.local.binaries import MariaDb
 from connectors.local.mariadb import running
+from connectors.local.mariadb_choice import MariaDb
 from connectors.local.mariadb_server import Server
 from connectors.settings import PROJECT
 

@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 
 from api.core.encryption import new_key
-from connectors.local.binaries import MariaDb
+from connectors.local.mariadb_choice import MariaDb
 from tests.integration.api.servers import Postgres
 
 PROJECT = Path(__file__).resolve().parents[2]

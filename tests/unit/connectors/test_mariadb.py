@@ -11,7 +11,7 @@ import pytest
 from connectors.errors import StackError
 from connectors.local import binaries, mariadb, mariadb_choice
 from connectors.local.accounts import Account
-from connectors.local.binaries import MariaDb
+from connectors.local.mariadb_choice import MariaDb
 from connectors.local.mariadb_server import Server
 from connectors.settings import LocalSettings
 
@@ -160,7 +160,7 @@ def test_mariadb_of_the_system_is_found_with_what_belongs_to_it(
     program = _installed(tmp_path, share=share)
     monkeypatch.setenv("PATH", str(program.parent))
 
-    assert binaries.mariadb_of_system(None) == MariaDb(program, tmp_path / share, "11.4.5")
+    assert mariadb_choice.of_system(None) == MariaDb(program, tmp_path / share, "11.4.5")
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_another_product_or_an_old_version_is_no_mariadb(
 ) -> None:
     monkeypatch.setenv("PATH", str(_installed(tmp_path, says).parent))
 
-    assert binaries.mariadb_of_system(None) is None
+    assert mariadb_choice.of_system(None) is None
 
 
 def test_mariadb_of_the_system_that_the_account_cannot_run_is_left_alone(
@@ -180,14 +180,14 @@ def test_mariadb_of_the_system_that_the_account_cannot_run_is_left_alone(
 ) -> None:
     monkeypatch.setenv("PATH", str(_installed(tmp_path).parent))
 
-    assert binaries.mariadb_of_system(NEIGHBOUR) is None
+    assert mariadb_choice.of_system(NEIGHBOUR) is None
 
 
 def test_jar_is_unpacked_once_and_only_what_a_server_needs(tmp_path: Path, jar: Path) -> None:
     home = tmp_path / "cache" / "11.4.5"
 
-    found = binaries.mariadb_unpacked(lambda: jar, home)
-    again = binaries.mariadb_unpacked(_never, home)
+    found = mariadb_choice.unpacked(lambda: jar, home)
+    again = mariadb_choice.unpacked(_never, home)
 
     assert found == again == MariaDb(home / "bin" / "mariadbd", home / "share", "11.4.5", origin="embedded")
     assert {path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file()} == {
@@ -204,7 +204,7 @@ def test_program_of_the_jar_that_does_not_run_says_what_to_install(tmp_path: Pat
         archive.writestr(f"{INSIDE_JAR}/bin/mariadbd", b"\x7fELF of another machine")
 
     with pytest.raises(StackError, match="package mariadb-server"):
-        binaries.mariadb_unpacked(lambda: packed, tmp_path / "cache")
+        mariadb_choice.unpacked(lambda: packed, tmp_path / "cache")
 
 
 def test_unpacking_that_fails_leaves_nothing_that_looks_whole(tmp_path: Path, jar: Path) -> None:
@@ -213,10 +213,10 @@ def test_unpacking_that_fails_leaves_nothing_that_looks_whole(tmp_path: Path, ja
     torn.write_bytes(jar.read_bytes()[:-30])
 
     with pytest.raises(zipfile.BadZipFile):
-        binaries.mariadb_unpacked(lambda: torn, home)
+        mariadb_choice.unpacked(lambda: torn, home)
 
     assert not home.exists()
-    assert binaries.mariadb_unpacked(lambda: jar, home).version == "11.4.5"
+    assert mariadb_choice.unpacked(lambda: jar, home).version == "11.4.5"
 
 
 def test_folder_that_two_ask_for_at_once_is_filled_once(tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_folder_that_two_ask_for_at_once_is_filled_once(tmp_path: Path) -> None:
 
     def ask() -> None:
         together.wait(10)
-        binaries._made_once(tmp_path / "folder", fill)
+        binaries.made_once(tmp_path / "folder", fill)
 
     threads = [threading.Thread(target=ask) for _ in range(2)]
     for thread in threads:
@@ -247,8 +247,8 @@ def test_mariadb_out_of_the_accounts_reach_is_copied_to_where_it_can_run_it(
     monkeypatch.setattr(binaries, "SHARED", tmp_path / "shared")
     before = os.umask(0o077)
     try:
-        unpacked = binaries.mariadb_unpacked(lambda: jar, tmp_path / "cache" / "11.4.5")
-        reached = binaries.reachable_mariadb(unpacked, NEIGHBOUR)
+        unpacked = mariadb_choice.unpacked(lambda: jar, tmp_path / "cache" / "11.4.5")
+        reached = mariadb_choice.reachable(unpacked, NEIGHBOUR)
     finally:
         os.umask(before)
 
@@ -258,7 +258,7 @@ def test_mariadb_out_of_the_accounts_reach_is_copied_to_where_it_can_run_it(
     modes = {path.name: path.stat().st_mode & 0o777 for path in (home, *(tmp_path / "shared").rglob("*"))}
     assert {modes[name] for name in ("mariadb-11.4.5", "11.4.5", "bin", "mariadbd", "share")} == {0o755}
     assert modes["errmsg.sys"] == 0o644
-    assert binaries.reachable_mariadb(unpacked, None) == unpacked
+    assert mariadb_choice.reachable(unpacked, None) == unpacked
 
 
 def test_postgres_out_of_the_accounts_reach_is_copied_with_the_libraries_beside_it(
@@ -285,7 +285,7 @@ def two_mariadbs(tmp_path: Path, jar: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """A machine with a MariaDB of its own, and the jar's; the folder that holds both."""
     monkeypatch.setenv("PATH", str(_installed(tmp_path / "usr", VERSION.replace("11.4.5", "10.11.19")).parent))
     monkeypatch.setattr(mariadb_choice.accounts, "unprivileged", lambda: None)
-    unpacked = binaries.mariadb_unpacked(lambda: jar, tmp_path / "cache")
+    unpacked = mariadb_choice.unpacked(lambda: jar, tmp_path / "cache")
     monkeypatch.setattr(mariadb_choice, "packaged", lambda _settings: unpacked)
     return tmp_path
 
@@ -311,7 +311,7 @@ def test_mariadb_that_the_setting_names_by_its_path_serves(two_mariadbs: Path) -
 def test_machine_without_a_mariadb_serves_the_embedded_one_unless_its_own_is_asked_for(
     two_mariadbs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mariadb_choice.binaries, "mariadb_of_system", lambda _account: None)
+    monkeypatch.setattr(mariadb_choice, "of_system", lambda _account: None)
     assert two_mariadbs.exists()
 
     assert mariadb_choice.chosen(LocalSettings()).name == "embedded-11.4.5"

@@ -66,7 +66,7 @@ def started(*options: str) -> Iterator[BenchStack]:
                 stack.up("--no-feed", "--business-date", BUSINESS_DATE, *options)
                 yield stack
             finally:
-                stack.down()
+                stack.discard()
     finally:
         signal.signal(signal.SIGTERM, before)
 

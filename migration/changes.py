@@ -177,35 +177,30 @@ def remember(cursor: Cursor, table: Table, source: sql.Identifier, *, is_new: bo
         source: where they stand.
         is_new: whether this run has put all of them there, and none was known; else `changes_of` the table says which ones.
     """
-    if not is_new:
-        cursor.execute(
-            "CREATE TEMP TABLE known_rows ON COMMIT DROP AS SELECT key, added FROM migration_rows WHERE table_name = %s",
-            (table.new,),
+    cursor.execute(
+        sql.SQL(_REMEMBER_ALL if is_new else _REMEMBER_ANEW).format(
+            table=sql.Literal(table.new), key=key_of(table, "n"), digest=digest(table, "n"), source=source,
+            changes=changes_of(table), added=sql.Literal(ADDED),
         )
-        cursor.execute("DELETE FROM migration_row_blocks WHERE table_name = %s", (table.new,))
-    rows = sql.SQL(_ALL_ADDED if is_new else _ADDED_OR_KNOWN).format(
-        key=key_of(table, "n"),
-        digest=digest(table, "n"),
-        source=source,
-        changes=changes_of(table),
-        added=sql.Literal(ADDED),
-    )
-    cursor.execute(sql.SQL(_REMEMBER).format(table=sql.Literal(table.new), rows=rows))
-    if not is_new:
-        cursor.execute("DROP TABLE known_rows")
+    )  # fmt: skip
 
 
 _REMEMBER: Final = f"""
 INSERT INTO migration_row_blocks (table_name, added, keys, digests)
 SELECT {{table}}, added, array_agg(key), array_agg(digest)
-FROM (SELECT *, row_number() OVER () / {BLOCK_ROWS} AS block FROM ({{rows}}) AS r) AS numbered GROUP BY added, block
+FROM (SELECT *, row_number() OVER () / {BLOCK_ROWS} AS block FROM rows) AS numbered GROUP BY added, block
 """  # noqa: S608 - words of this module
-_ALL_ADDED: Final = "SELECT {key} AS key, {digest} AS digest, true AS added FROM {source} AS n"
-_ADDED_OR_KNOWN: Final = """
-SELECT {key} AS key, {digest} AS digest,
-  coalesce(b.added, EXISTS (SELECT FROM {changes} AS c WHERE c.key = {key} AND c.state = {added})) AS added
-FROM {source} AS n LEFT JOIN known_rows AS b ON b.key = {key}
-"""
+_REMEMBER_ALL: Final = f"""
+WITH rows AS NOT MATERIALIZED (SELECT {{key}} AS key, {{digest}} AS digest, true AS added FROM {{source}} AS n)
+{_REMEMBER}"""  # noqa: S608 - words of this module
+_REMEMBER_ANEW: Final = f"""
+WITH before AS (DELETE FROM migration_row_blocks WHERE table_name = {{table}} RETURNING keys, added),
+known AS (SELECT unnest(keys) AS key, added FROM before),
+rows AS NOT MATERIALIZED (
+  SELECT {{key}} AS key, {{digest}} AS digest,
+    coalesce(k.added, EXISTS (SELECT FROM {{changes}} AS c WHERE c.key = {{key}} AND c.state = {{added}})) AS added
+  FROM {{source}} AS n LEFT JOIN known AS k ON k.key = {{key}})
+{_REMEMBER}"""  # noqa: S608 - words of this module
 
 
 def differing_columns(cursor: Cursor, table: Table) -> list[tuple[str, str, str]]:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 MINUS = "\u2212"
 NONE = "\u2013"
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 """Not the locale's, which the texts beside them are not in either."""
 
 
@@ -35,7 +35,7 @@ def day(value: dt.date | str | None, *, year: bool = True) -> str:
     if value is None:
         return NONE
     date = dt.date.fromisoformat(value) if isinstance(value, str) else value
-    month = MONTHS[date.month - 1]
+    month = MONTH_NAMES[date.month - 1]
     return f"{month} {date.day}, {date.year}" if year else f"{month} {date.day}"
 
 

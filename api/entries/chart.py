@@ -166,7 +166,7 @@ def _dates(first_on: dt.date, last_on: dt.date) -> list[tuple[dt.date, str]]:
     while len(list(_months(first_on, last_on, months))) > MOST_DATES:
         months = {1: 2, 2: 3, 3: 6, 6: 12}.get(months, 2 * months)
     return [
-        (day, f"{formatting.MONTHS[day.month - 1]} {day.year}" if months < MONTHS else f"{day.year}")
+        (day, f"{formatting.MONTH_NAMES[day.month - 1]} {day.year}" if months < MONTHS else f"{day.year}")
         for day in _months(first_on, last_on, months)
     ]
 
